@@ -277,7 +277,7 @@ Spec = Annotated[
 
 
 class Ingested(Plain):
-    """`object` is the original at its content-addressed key; artifacts: proxy, poster, filmstrip."""
+    """`object` is the original at its content-addressed key."""
 
     kind: Literal["ingest"] = "ingest"
     object: ObjectRef

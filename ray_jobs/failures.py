@@ -18,13 +18,13 @@ def _rebuild(code: str, detail: str, retryable: bool) -> Failure:  # noqa: FBT00
     return Failure(code, detail, retryable=retryable)
 
 
-class Cancelled(Exception):  # noqa: N818
+class Cancelled(Exception):
     """Control answered a report with `cancel`."""
 
 
-class Paused(Exception):  # noqa: N818
+class Paused(Exception):
     """Control answered a report with `pause`; raised at a step boundary only."""
 
 
-class Superseded(Exception):  # noqa: N818
+class Superseded(Exception):
     """A newer attempt owns the job: stop without another word."""
