@@ -1,0 +1,168 @@
+"""The one door into the cluster: takes an order or says "busy".
+
+A named, detached Ray actor without a queue and without state worth saving: if it dies, its workers
+die with it, their leases run out and control queues the jobs again.
+"""
+
+import asyncio
+import importlib
+import itertools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import ray
+from ray.autoscaler.sdk import request_resources
+from ray.exceptions import RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from ray_jobs.contract import JobKind, Order
+from ray_jobs.placement import demand, reservation, slots
+from ray_jobs.run import JobRun, execute
+from ray_jobs.settings import WorkerSettings
+
+logger = logging.getLogger(__name__)
+
+NAMESPACE = "cutroom"
+NAME = "director"
+Answer = Literal["accepted", "busy"]
+
+
+def work_of(kind: JobKind) -> Callable[[JobRun, Any], Any]:
+    """The function that does a kind of job; it bears the kind's name, in a module of that name."""
+    module = importlib.import_module(f"ray_jobs.{kind}")
+    work: Callable[[JobRun, Any], Any] = getattr(module, kind)
+    return work
+
+
+class Worker:
+    """A process that does one kind of job, one order at a time; loaded models stay in it."""
+
+    def __init__(self, kind: str, settings: WorkerSettings) -> None:
+        self.kind = JobKind(kind)
+        self.settings = settings
+
+    def run(self, order: str) -> str:
+        return execute(Order.model_validate_json(order), work_of(self.kind), self.settings)
+
+
+@dataclass
+class Seat:
+    """An actor on a node and the attempt it is busy with."""
+
+    actor: Any
+    node_id: str
+    attempt: str | None = None
+
+
+@dataclass
+class Director:
+    """Pools of workers by kind, filled on first use and kept."""
+
+    settings: WorkerSettings
+    pools: dict[JobKind, list[Seat]] = field(default_factory=dict)
+    numbers: Any = field(default_factory=lambda: itertools.count(1))
+    tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    async def free(self) -> dict[str, int]:
+        """How many orders of each kind would be accepted now."""
+        nodes = alive_nodes()
+        return {
+            kind: max(0, self._capacity(kind, nodes) - len(self._busy(kind))) for kind in JobKind
+        }
+
+    async def submit(self, order: str) -> Answer:
+        """Give the order to an idle worker of its kind, or answer "busy"."""
+        parsed = Order.model_validate_json(order)
+        seat = self._seat(JobKind(parsed.spec.kind))
+        if seat is None:
+            return "busy"
+        seat.attempt = f"{parsed.job_id}:{parsed.attempt}"
+        task = asyncio.create_task(self._serve(JobKind(parsed.spec.kind), seat, order))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return "accepted"
+
+    async def running(self) -> list[str]:
+        """`job:attempt` of every order being worked on."""
+        return [s.attempt for pool in self.pools.values() for s in pool if s.attempt]
+
+    async def backlog(self, queued: dict[str, int]) -> None:
+        """Publish what is queued as resource requests, so that the autoscaler can see it."""
+        bundles = [demand(JobKind(kind)) for kind, count in queued.items() for _ in range(count)]
+        request_resources(bundles=bundles)
+
+    async def _serve(self, kind: JobKind, seat: Seat, order: str) -> None:
+        try:
+            await seat.actor.run.remote(order)
+        except RayError as error:
+            logger.warning("a %s worker died in %s: %s", kind, seat.attempt, error)
+            self.pools[kind].remove(seat)
+            ray.kill(seat.actor)
+        finally:
+            seat.attempt = None
+
+    def _seat(self, kind: JobKind) -> Seat | None:
+        nodes = alive_nodes()
+        pool = self.pools.setdefault(kind, [])
+        pool[:] = [seat for seat in pool if seat.node_id in nodes or seat.attempt]
+        idle = next((seat for seat in pool if seat.attempt is None), None)
+        if idle:
+            return idle
+        for node_id, node in nodes.items():
+            used = sum(seat.node_id == node_id for seat in pool)
+            if used < slots(kind, node, cluster_has_gpu=has_gpu(nodes)):
+                pool.append(self._hire(kind, node_id, node))
+                return pool[-1]
+        return None
+
+    def _hire(self, kind: JobKind, node_id: str, node: dict[str, float]) -> Seat:
+        reserved = reservation(kind, node)
+        host = next((key[5:] for key in node if key.startswith("node:")), node_id[:8])
+        actor = (
+            ray.remote(Worker)
+            .options(
+                name=f"{kind}@{host}#{next(self.numbers)}",
+                num_cpus=0,
+                num_gpus=reserved.pop("GPU", 0),
+                resources=reserved,
+                max_restarts=0,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node_id, soft=False),
+            )
+            .remote(kind, self.settings)
+        )
+        return Seat(actor, node_id)
+
+    def _busy(self, kind: JobKind) -> list[Seat]:
+        return [seat for seat in self.pools.get(kind, []) if seat.attempt]
+
+    def _capacity(self, kind: JobKind, nodes: dict[str, dict[str, float]]) -> int:
+        gpu = has_gpu(nodes)
+        return sum(slots(kind, node, cluster_has_gpu=gpu) for node in nodes.values())
+
+
+def alive_nodes() -> dict[str, dict[str, float]]:
+    """Resources of every node that is up, by node id, in a stable order."""
+    nodes = {n["NodeID"]: n["Resources"] for n in ray.nodes() if n["Alive"]}
+    return dict(sorted(nodes.items()))
+
+
+def has_gpu(nodes: dict[str, dict[str, float]]) -> bool:
+    return any(node.get("GPU") for node in nodes.values())
+
+
+def start(settings: WorkerSettings) -> Any:
+    """Start the director in the cluster this process is connected to, or find it running."""
+    return (
+        ray.remote(Director)
+        .options(
+            name=NAME,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,
+            max_restarts=-1,
+        )
+        .remote(settings)
+    )

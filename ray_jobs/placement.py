@@ -1,0 +1,59 @@
+"""Where a kind of job may run, and how many at once on a node of given resources.
+
+A node advertises its capacity as Ray resources: `CPU`, `GPU`, and, where its owner wants to set
+them apart, `cpu_encode` (concurrent x264 encodes) and `nvdec`, `nvenc` (engines). Actors reserve
+no `CPU`: slots are counted here, because a job's threads outnumber any honest reservation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ray_jobs.contract import JobKind
+
+CPUS_PER_SLOT = 4
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one actor of a kind takes of a node; `gpu` is a share of one card."""
+
+    gpu: float = 0.0
+    resource: str | None = None
+
+
+NEEDS: dict[JobKind, Need] = {
+    JobKind.INGEST: Need(),
+    JobKind.TRANSCRIBE: Need(gpu=0.5),
+    JobKind.FIND_CLIPS: Need(gpu=0.5),
+    JobKind.STYLE_SUBTITLES: Need(),
+    JobKind.EXPORT: Need(resource="cpu_encode"),
+}
+
+
+def slots(kind: JobKind, node: Mapping[str, float], *, cluster_has_gpu: bool) -> int:
+    """How many actors of `kind` the node carries.
+
+    Kinds that infer go to GPU nodes alone, unless the cluster has none: then CPUs serve them. A
+    node that advertises neither (a head without CPUs) carries nothing.
+    """
+    need, cpus, gpus = NEEDS[kind], node.get("CPU", 0.0), node.get("GPU", 0.0)
+    if need.gpu and cluster_has_gpu:
+        return int(gpus)
+    if need.resource and need.resource in node:
+        return int(node[need.resource])
+    return max(1, int(cpus) // CPUS_PER_SLOT) if cpus else 0
+
+
+def reservation(kind: JobKind, node: Mapping[str, float]) -> dict[str, float]:
+    """Ray resources one actor of `kind` reserves on that node."""
+    need = NEEDS[kind]
+    reserved = {"GPU": need.gpu} if need.gpu and node.get("GPU") else {}
+    if need.resource and need.resource in node:
+        reserved[need.resource] = 1.0
+    return reserved
+
+
+def demand(kind: JobKind) -> dict[str, float]:
+    """What one queued job of `kind` asks of the autoscaler."""
+    need = NEEDS[kind]
+    return {"GPU": 1.0} if need.gpu else {"CPU": float(CPUS_PER_SLOT)}
