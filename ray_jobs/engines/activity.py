@@ -1,0 +1,140 @@
+"""Where somebody speaks: the Silero model that faster-whisper carries, run by onnxruntime alone."""
+
+import itertools
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ray_jobs.failures import Failure
+
+RATE_HZ = 16_000
+FRAME = 512
+"""Samples in a frame: probabilities come at 31.25 Hz."""
+FRAME_S = FRAME / RATE_HZ
+CONTEXT = 64
+RUN_FRAMES = 1024
+SPEECH = 0.5
+SILENCE = 0.35
+"""Speech starts at `SPEECH` and goes on until the probability falls below `SILENCE`."""
+
+Span = tuple[float, float]
+
+
+class Listener:
+    """Speech probability of sound that comes in blocks; memory does not grow with its length."""
+
+    def __init__(self) -> None:
+        self._session = _session()
+        self._state = [np.zeros((1, 1, 128), np.float32) for _ in range(2)]
+        self._tail = np.zeros(CONTEXT, np.float32)
+        self._rest = np.zeros(0, np.float32)
+
+    def push(self, samples: np.ndarray, *, last: bool = False) -> np.ndarray:
+        """Probabilities, float32 0..1, of the 32 ms frames completed by this block.
+
+        `samples` is mono at 16 kHz, float32 in -1..1; `last` completes the final frame with
+        silence.
+        """
+        sound = np.concatenate([self._rest, np.asarray(samples, np.float32).reshape(-1)])
+        if last:
+            sound = np.pad(sound, (0, -len(sound) % FRAME))
+        whole = len(sound) // FRAME * FRAME
+        sound, self._rest = sound[:whole], sound[whole:]
+        step = RUN_FRAMES * FRAME
+        parts = [self._run(sound[at : at + step]) for at in range(0, whole, step)]
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
+
+    def _run(self, sound: np.ndarray) -> np.ndarray:
+        frames = np.nan_to_num(sound).reshape(-1, FRAME)
+        ends = frames[:, -CONTEXT:]
+        context = np.concatenate([self._tail[None], ends[:-1]])
+        self._tail = ends[-1].copy()
+        inputs = {"input": np.concatenate([context, frames], axis=1)}
+        inputs["h"], inputs["c"] = self._state
+        probability, *self._state = self._session.run(None, inputs)
+        return np.asarray(probability, np.float32).reshape(-1)
+
+
+def speech_probability(samples_16k: np.ndarray) -> np.ndarray:
+    """Probability of speech in each 32 ms frame, [ceil(n / 512)] float32, of 16 kHz mono sound."""
+    return Listener().push(samples_16k, last=True)
+
+
+def speech_spans(samples_16k: np.ndarray, *, min_silence_s: float = 0.3) -> list[Span]:
+    """Spans of speech in seconds, in order, apart by at least `min_silence_s`."""
+    duration_s = len(samples_16k) / RATE_HZ
+    return spans(speech_probability(samples_16k), duration_s, min_silence_s=min_silence_s)
+
+
+def spans(
+    probability: np.ndarray,
+    duration_s: float,
+    *,
+    min_silence_s: float = 0.3,
+    min_speech_s: float = 0.1,
+    pad_s: float = 0.03,
+) -> list[Span]:
+    """Spans of speech from frame probabilities, padded by `pad_s` and joined over short pauses."""
+    raw: list[list[float]] = []
+    speaking = False
+    for frame, value in enumerate(probability.tolist()):
+        if not speaking and value >= SPEECH:
+            speaking = True
+            start = frame * FRAME_S
+            if raw and start - raw[-1][1] < min_silence_s:
+                raw[-1][1] = start
+            else:
+                raw.append([start, start])
+        elif speaking and value < SILENCE:
+            speaking = False
+        if speaking:
+            raw[-1][1] = (frame + 1) * FRAME_S
+    return [
+        (max(0.0, start - pad_s), min(duration_s, end + pad_s))
+        for start, end in raw
+        if end - start >= min_speech_s
+    ]
+
+
+def pieces(speech: Sequence[Span], *, longest_s: float, join_s: float = 1.0) -> list[Span]:
+    """Speech gathered into pieces of at most `longest_s` to work on one at a time.
+
+    Neighbours less than `join_s` apart share a piece while it stays short enough; one long span is
+    cut into equal parts.
+    """
+    result: list[Span] = []
+    for start, end in speech:
+        if result and start - result[-1][1] < join_s and end - result[-1][0] <= longest_s:
+            result[-1] = (result[-1][0], end)
+            continue
+        parts = max(1, int(np.ceil((end - start) / longest_s)))
+        edges = np.linspace(start, end, parts + 1)
+        result.extend((float(a), float(b)) for a, b in itertools.pairwise(edges))
+    return result
+
+
+@cache
+def _session() -> Any:
+    spec = find_spec("faster_whisper")
+    places = (spec and spec.submodule_search_locations) or ()
+    models = [
+        found for place in places for found in sorted(Path(place).glob("assets/silero*.onnx"))
+    ]
+    if not models:
+        raise Failure(
+            "model_missing",
+            "The speech activity model is not installed: pip install faster-whisper.",
+        )
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.inter_op_num_threads = options.intra_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(
+        str(models[-1]), providers=["CPUExecutionProvider"], sess_options=options
+    )

@@ -1,0 +1,108 @@
+"""Child process around pocketsphinx, whose decoder keeps the GIL for as long as it decodes.
+
+Ask it through `child.ask_all`. Every request is answered by itself: batch cepstral normalisation
+(`full_utt=True`) leaves nothing behind in the decoder, so order and division of work change nothing.
+"""
+
+from functools import cache
+from math import log
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pocketsphinx import Decoder, set_loglevel
+
+from ray_jobs.contract import Json
+from ray_jobs.engines.child import serve
+
+RATE_HZ = 16_000
+FRAME_S = 0.01
+FILLERS = ("<", "[", "++", "(NULL)")
+LOG_BASE = log(1.0001)
+
+LADDER: tuple[dict[str, float], ...] = (
+    {},
+    {"beam": 1e-80, "pbeam": 1e-80, "wbeam": 1e-60},
+    {"beam": 1e-120, "pbeam": 1e-120, "wbeam": 1e-100},
+    {"beam": 0.0, "pbeam": 0.0, "wbeam": 0.0},
+)
+"""Ever wider beams: a forced path that the first prunes away is found by a later one."""
+
+
+def answer(request: Json) -> Json:
+    """Answer `{"do": "recognise" | "align", "pcm", "start", "end", …}`, spans in samples."""
+    start, end = int(str(request["start"])), int(str(request["end"]))
+    sound = np.fromfile(str(request["pcm"]), "<i2", end - start, offset=2 * start).tobytes()
+    if request["do"] == "recognise":
+        return {"words": _recognise(sound, str(request.get("model") or ""))}
+    words: Any = request["words"]
+    return {"words": _align(sound, words, int(str(request.get("tries", len(LADDER)))))}
+
+
+def _recognise(sound: bytes, model: str) -> list[list[Any]]:
+    """[word, start_s, end_s, confidence 0..1] of what was heard, fillers left out."""
+    decoder = _recogniser(model)
+    _decode(decoder, sound)
+    return [
+        [_plain(seg.word), seg.start_frame * FRAME_S, (seg.end_frame + 1) * FRAME_S, seg.prob]
+        for seg in decoder.seg() or ()
+        if not seg.word.startswith(FILLERS)
+    ]
+
+
+def _align(sound: bytes, words: list[list[Any]], tries: int) -> list[list[float]] | None:
+    """[start_s, end_s, score] of each `[word, [pronunciation, …]]`; the score is the log
+    likelihood of a 10 ms frame against the best any sound could have. None where no path is found.
+    """
+    for rung in range(tries):
+        decoder, known = _aligner(rung)
+        for word, pronunciations in words:
+            _learn(decoder, known, word, pronunciations)
+        decoder.set_align_text(" ".join(word for word, _ in words))
+        _decode(decoder, sound)
+        heard = [seg for seg in decoder.seg() or () if not seg.word.startswith(FILLERS)]
+        if len(heard) == len(words):
+            return [_timed(seg) for seg in heard]
+    return None
+
+
+def _timed(seg: Any) -> list[float]:
+    frames = seg.end_frame + 1 - seg.start_frame
+    score = log(max(seg.ascore, 1e-300)) / LOG_BASE / frames
+    return [seg.start_frame * FRAME_S, (seg.end_frame + 1) * FRAME_S, score]
+
+
+def _decode(decoder: Any, sound: bytes) -> None:
+    decoder.start_utt()
+    decoder.process_raw(sound, full_utt=True)
+    decoder.end_utt()
+
+
+def _learn(decoder: Any, known: dict[str, list[str]], word: str, pronunciations: list[str]) -> None:
+    if not pronunciations or word in known:
+        return
+    known[word] = pronunciations
+    for number, phones in enumerate(pronunciations, 1):
+        decoder.add_word(word if number == 1 else f"{word}({number})", phones, update=False)
+
+
+def _plain(word: str) -> str:
+    return word.split("(")[0]
+
+
+@cache
+def _recogniser(model: str) -> Any:
+    """The general English decoder, or one for the language model and dictionary in a folder."""
+    set_loglevel("FATAL")
+    own = {"lm": str(Path(model, "text.lm")), "dict": str(Path(model, "text.dict"))} if model else {}
+    return Decoder(samprate=float(RATE_HZ), maxhmmpf=10_000, **own)
+
+
+@cache
+def _aligner(rung: int) -> tuple[Any, dict[str, list[str]]]:
+    set_loglevel("FATAL")
+    return Decoder(lm=None, samprate=float(RATE_HZ), bestpath=False, **LADDER[rung]), {}
+
+
+if __name__ == "__main__":
+    serve(answer)

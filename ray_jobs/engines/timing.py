@@ -1,0 +1,48 @@
+"""Times of words in order: no gap left untimed, no word before its neighbour."""
+
+import itertools
+from collections.abc import Sequence
+
+Span = tuple[float, float]
+
+
+def filled(
+    times: Sequence[Span | None], weights: Sequence[float], start_s: float, end_s: float
+) -> list[Span]:
+    """Times for all, in order and within `start_s..end_s`; those that are None share the gap
+    between their neighbours by weight (letters, say).
+    """
+    low, ordered = start_s, []
+    for time in times:
+        span = time and (min(end_s, max(low, time[0])), min(end_s, max(low, time[1])))
+        ordered.append(span)
+        low = span[1] if span else low
+    result: list[Span] = []
+    at = 0
+    while at < len(ordered):
+        span = ordered[at]
+        if span is not None:
+            result.append(span)
+            at += 1
+            continue
+        last = at
+        while last < len(ordered) and ordered[last] is None:
+            last += 1
+        following = ordered[last] if last < len(ordered) else None
+        before = result[-1][1] if result else start_s
+        result.extend(shared(weights[at:last], before, following[0] if following else end_s))
+        at = last
+    return result
+
+
+def shared(weights: Sequence[float], start_s: float, end_s: float) -> list[Span]:
+    """`start_s..end_s` cut into consecutive spans as long as the weights say."""
+    total = sum(weights)
+    shares = (
+        [weight / total for weight in weights] if total > 0 else [1 / len(weights)] * len(weights)
+    )
+    edges, done = [start_s], 0.0
+    for share in shares:
+        done += share
+        edges.append(min(end_s, start_s + (end_s - start_s) * done))
+    return list(itertools.pairwise(edges))
