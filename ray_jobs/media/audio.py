@@ -160,24 +160,27 @@ def _placed(
     runs: Iterator[_Run], rate: int, width: int, start_s: float, end_s: float | None
 ) -> Iterator[Samples]:
     """The runs at the stream's rate, each where its time says; silence where there is none."""
-    start = position = round(start_s * rate)
+    start = round(start_s * rate)
     end = None if end_s is None else round(end_s * rate)
-    heard = False
+    position: int | None = None
     for run in runs:
-        heard = True
-        samples = _mixed(run, rate, width)
-        offset = round(run.time_s * rate) - position
-        if position > start and abs(offset) <= TOLERANCE_S * rate:
-            offset = 0
-        silence = offset if end is None else min(offset, end - position)
-        for at in range(0, silence, rate):
-            yield np.zeros((min(rate, silence - at), width), np.float32)
-        samples = samples[max(0, -offset) :]
-        position += max(0, offset) + len(samples)
-        yield samples
+        time = round(run.time_s * rate)
+        if position is None:
+            position = min(start, time)
+            offset = time - position
+        else:
+            offset = time - position
+            offset = 0 if abs(offset) <= TOLERANCE_S * rate else offset
+        gap_end = position + offset if end is None else min(end, position + offset)
+        for at in range(max(start, position), gap_end, rate):
+            yield np.zeros((min(rate, gap_end - at), width), np.float32)
+        samples = _mixed(run, rate, width)[max(0, -offset) :]
+        position += max(0, offset)
+        yield samples[max(0, start - position) :]
+        position += len(samples)
         if end is not None and position >= end:
             return
-    if not heard and start == 0:
+    if position is None and start == 0:
         raise Failure("corrupt_media", "The recording's sound cannot be decoded.")
 
 
