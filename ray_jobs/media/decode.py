@@ -18,6 +18,7 @@ from typing_extensions import Buffer
 from ray_jobs.contract import MediaInfo
 from ray_jobs.failures import Failure
 from ray_jobs.media.container import Clock, decoded_video, open_media, resets_clock, video_stream
+from ray_jobs.media.orientation import UPRIGHT, Turn, orientation
 
 ANALYSIS_HEIGHT = 90
 FULL_RANGE = 2
@@ -119,7 +120,7 @@ def _step_s(media: MediaInfo) -> float:
 # ---- small planes ------------------------------------------------------------------------------
 
 
-def shrink(frame: VideoFrame, turn: "Turn", luma: Picture, chroma: Picture) -> None:
+def shrink(frame: VideoFrame, turn: Turn, luma: Picture, chroma: Picture) -> None:
     """Average a frame into `luma` [h, w] and `chroma` [2, h/2, w/2], upright, full range."""
     height, width = turn.stored(luma).shape
     if not _planar_yuv(frame) or frame.width < width or frame.height < height:
@@ -133,38 +134,6 @@ def shrink(frame: VideoFrame, turn: "Turn", luma: Picture, chroma: Picture) -> N
     for plane, target, table in zip(frame.planes, targets, _tables(bits, full), strict=False):
         rows = _rows(plane, wide=bits > 8)
         _average(rows, plane.height, plane.width, table, turn.stored(target))
-
-
-class Turn(NamedTuple):
-    """How a stored picture becomes upright: swap its axes first, then mirror."""
-
-    transposed: bool
-    mirror_x: bool
-    mirror_y: bool
-
-    def upright(self, picture: Picture) -> Picture:
-        """The stored picture [h, w, …] as it is to be shown (a view)."""
-        turned = picture.swapaxes(0, 1) if self.transposed else picture
-        return turned[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
-
-    def stored(self, picture: Picture) -> Picture:
-        """The upright picture [h, w] as the stored one lies (a view): undoes `upright`."""
-        turned = picture[:: -1 if self.mirror_y else 1, :: -1 if self.mirror_x else 1]
-        return turned.swapaxes(0, 1) if self.transposed else turned
-
-
-UPRIGHT = Turn(transposed=False, mirror_x=False, mirror_y=False)
-
-
-def orientation(frame: VideoFrame) -> Turn:
-    """The frame's display matrix (ISO/IEC 14496-12, 8.3.2) in right angles."""
-    side_data = frame.side_data.get("DISPLAYMATRIX")
-    if side_data is None:
-        return UPRIGHT
-    a, b, _, c, d = np.frombuffer(memoryview(cast("Buffer", side_data)), np.int32)[:5].tolist()
-    transposed = abs(b) > abs(a)
-    x, y = (c, b) if transposed else (a, d)
-    return Turn(transposed, mirror_x=x < 0, mirror_y=y < 0)
 
 
 def _planar_yuv(frame: VideoFrame) -> bool:
