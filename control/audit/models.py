@@ -1,0 +1,35 @@
+"""The audit trail: who did what to which thing, before and after; rows are never changed."""
+
+from typing import Any
+from uuid import UUID
+
+from tortoise import fields
+from tortoise.models import Model
+
+
+class AuditLog(Model):
+    """`organization_id` is None for what concerns the instance; `actor_id` for the system."""
+
+    id = fields.UUIDField(primary_key=True)
+    created_at = fields.DatetimeField(auto_now_add=True)
+    organization = fields.ForeignKeyField(
+        "models.Organization", related_name=False, null=True, on_delete=fields.CASCADE
+    )
+    organization_id: UUID | None
+    actor_id = fields.UUIDField(null=True)
+    actor_kind = fields.CharField(max_length=32)
+    action = fields.CharField(max_length=100)
+    resource_type = fields.CharField(max_length=64)
+    resource_id = fields.CharField(max_length=200, null=True)
+    before: Any = fields.JSONField(null=True)
+    after: Any = fields.JSONField(null=True)
+    detail: Any = fields.JSONField(null=True)
+    request_id = fields.CharField(max_length=200, null=True)
+    address = fields.CharField(max_length=64, null=True)
+
+    class Meta:
+        table = "audit_logs"
+        indexes = (
+            ("organization_id", "created_at", "id"),
+            ("organization_id", "resource_type", "resource_id"),
+        )

@@ -1,0 +1,74 @@
+"""PostgreSQL through Tortoise: which models there are, connecting, migrating.
+
+New or changed models need a migration: `python -m control.migrations <name>`.
+"""
+
+from typing import Any
+
+import asyncpg
+from tortoise import Tortoise, connections
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.backends.base.config_generator import expand_db_url
+from tortoise.migrations.api import migrate as tortoise_migrate
+
+from control.settings import Settings
+
+MODELS = [
+    "control.organizations.models",
+    "control.users.models",
+    "control.auth.models",
+    "control.audit.models",
+    "control.projects.models",
+]
+MIGRATION_LOCK = 0x637574726F6F6D  # "cutroom": one migration at a time per database
+
+
+def config(database_url: str, *, pool: int = 10) -> dict[str, Any]:
+    """Tortoise's configuration for a PostgreSQL URL."""
+    connection = expand_db_url(database_url)
+    connection["credentials"] |= {
+        "minsize": 1,
+        "maxsize": pool,
+        "server_settings": {"timezone": "UTC", "application_name": "cutroom"},
+    }
+    return {
+        "connections": {"default": connection},
+        "apps": {
+            "models": {
+                "models": MODELS,
+                "default_connection": "default",
+                "migrations": "control.migrations",
+            }
+        },
+        "use_tz": True,
+        "timezone": "UTC",
+    }
+
+
+async def start(settings: Settings) -> None:
+    """Connect this process; afterwards every coroutine of it can query."""
+    # Sanic runs handlers outside the context its listeners had: Tortoise's global fallback bridges.
+    await Tortoise.init(
+        config=config(settings.database_url, pool=settings.database_pool),
+        _enable_global_fallback=True,
+    )
+
+
+async def stop() -> None:
+    await Tortoise.close_connections()
+
+
+def default() -> BaseDBAsyncClient:
+    """The pool, for statements that belong to no transaction."""
+    return connections.get("default")
+
+
+async def migrate(database_url: str) -> None:
+    """Bring the schema to the newest version; concurrent callers wait for one another."""
+    holder = await asyncpg.connect(database_url)
+    try:
+        await holder.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        await tortoise_migrate(config=config(database_url, pool=2))
+    finally:
+        await Tortoise.close_connections()
+        await holder.close()

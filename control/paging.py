@@ -1,0 +1,82 @@
+"""Lists: one page of a query, its place in the whole, and one shape for all of them."""
+
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, Field
+from sanic import HTTPResponse, Request
+from tortoise.queryset import QuerySet
+
+from control.bodies import In, query, reply
+
+DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+T = TypeVar("T", bound=BaseModel)
+
+
+class Page(In):
+    """Which part of a list is wanted."""
+
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+    offset: int = Field(default=0, ge=0, le=2**31 - 1)
+
+    @classmethod
+    def of(cls, request: Request) -> "Page":
+        """Read `limit` and `offset` from the query; 422 when they are out of range."""
+        return query(request, cls)
+
+
+class Pagination(BaseModel):
+    limit: int
+    offset: int
+    total: int
+    has_more: bool
+    next_offset: int | None
+
+
+class Listing(BaseModel, Generic[T]):
+    """`count` is the number of items on this page, `pagination.total` of all."""
+
+    items: list[T]
+    count: int
+    pagination: Pagination
+
+
+async def listing(
+    queryset: QuerySet[Any],
+    out: type[T],
+    page: Page,
+    *,
+    order: tuple[str, ...] = ("-created_at", "id"),
+) -> HTTPResponse:
+    """One page of `queryset` as `out`, newest first, in two queries and without row objects.
+
+    Every field of `out` is a column of the row, or is named in `out.columns`
+    (`{field: "relation__column"}`), or has a default.
+    """
+    columns = _columns(queryset.model, out)
+    rows = await queryset.order_by(*order).limit(page.limit).offset(page.offset).values(**columns)
+    total = page.offset + len(rows)
+    if len(rows) == page.limit or (page.offset and not rows):
+        total = await queryset.count()
+    return listed([out.model_validate(row) for row in rows], out, page, total)
+
+
+def listed(items: list[T], out: type[T], page: Page, total: int) -> HTTPResponse:
+    """Items of one page that were gathered some other way."""
+    following = page.offset + len(items)
+    more = following < total and bool(items)
+    place = Pagination(
+        limit=page.limit,
+        offset=page.offset,
+        total=total,
+        has_more=more,
+        next_offset=following if more else None,
+    )
+    return reply(Listing[out](items=items, count=len(items), pagination=place))  # type: ignore[valid-type]
+
+
+@lru_cache
+def _columns(model: Any, out: type[BaseModel]) -> dict[str, str]:
+    named: dict[str, str] = getattr(out, "columns", {})
+    own = model._meta.fields_db_projection  # noqa: SLF001 - Tortoise's own name for its columns
+    return {name: named.get(name, name) for name in out.model_fields if name in own} | dict(named)

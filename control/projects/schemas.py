@@ -1,0 +1,31 @@
+"""What a project looks like from outside."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from control.bodies import In, Out, Patch
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Description = Annotated[str, Field(max_length=10_000)]
+
+
+class CreateProject(In):
+    name: Name
+    description: Description = ""
+
+
+class ProjectPatch(Patch):
+    name: Name | None = None
+    description: Description | None = None
+
+
+class ProjectOut(Out):
+    id: UUID
+    organization_id: UUID
+    name: str
+    description: str
+    created_at: datetime
+    updated_at: datetime
