@@ -9,9 +9,10 @@ import os
 import selectors
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from ray_jobs.contract import Json
 
@@ -31,10 +32,10 @@ def children_for(requests: int) -> int:
 
 def ask_all(
     module: str,
-    requests: Sequence[Json],
+    requests: Sequence[Mapping[str, Any]],
     *,
     tick: Callable[[float], None] = _ignore,
-) -> list[Json | None]:
+) -> list[dict[str, Any] | None]:
     """Answers of children running `module`, in the order of the requests.
 
     Each request is answered on its own, so results do not depend on the number of children. A
@@ -42,7 +43,7 @@ def ask_all(
     `tick` gets the share of answered requests several times a second; when it raises, the children
     are killed and the exception goes on.
     """
-    answers: list[Json | None] = [None] * len(requests)
+    answers: list[dict[str, Any] | None] = [None] * len(requests)
     waiting = list(enumerate(requests))[::-1]
     done = 0
     children: list[_Child] = []
@@ -74,7 +75,7 @@ def ask_all(
     return answers
 
 
-def serve(answer: Callable[[Json], Json]) -> None:
+def serve(answer: Callable[[Json], dict[str, Any]]) -> None:
     """The child's side: answer requests until standard input ends."""
     wire = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a native library prints must not get between the lines
@@ -89,13 +90,13 @@ class _Child:
         self.stdout = stdout
         self.stdin = stdin
         self.at = -1
-        self.answer: Json | None = None
+        self.answer: dict[str, Any] | None = None
         self._received = bytearray()
 
-    def ask(self, at: int, request: Json) -> None:
+    def ask(self, at: int, request: Mapping[str, Any]) -> None:
         self.at, self.answer = at, None
         self._received.clear()
-        line = memoryview(json.dumps(request).encode() + b"\n")
+        line = memoryview(json.dumps(dict(request)).encode() + b"\n")
         with suppress(BrokenPipeError):  # the end of its output tells that it died
             while line:
                 line = line[os.write(self.stdin, line) :]

@@ -83,7 +83,7 @@ def _library() -> tuple[Any, int, Recorder]:
     return library, rate_hz, recorder
 
 
-def answer(request: Json) -> Json:
+def answer(request: Json) -> dict[str, Any]:
     """Answer `{"do": "speak" | "phonemes", "voice", …}`; `{"error"}` for a voice it lacks."""
     library, rate_hz, recorder = _library()
     if library.espeak_SetVoiceByName(str(request["voice"]).encode()) != 0:

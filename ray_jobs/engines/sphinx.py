@@ -1,7 +1,7 @@
 """Child process around pocketsphinx, whose decoder keeps the GIL for as long as it decodes.
 
-Ask it through `child.ask_all`. Every request is answered by itself: batch cepstral normalisation
-(`full_utt=True`) leaves nothing behind in the decoder, so order and division of work change nothing.
+Ask it through `child.ask_all`. Batch cepstral normalisation (`full_utt=True`) leaves nothing behind
+in the decoder, so neither the order of requests nor their division among children changes anything.
 """
 
 from functools import cache
@@ -29,7 +29,7 @@ LADDER: tuple[dict[str, float], ...] = (
 """Ever wider beams: a forced path that the first prunes away is found by a later one."""
 
 
-def answer(request: Json) -> Json:
+def answer(request: Json) -> dict[str, Any]:
     """Answer `{"do": "recognise" | "align", "pcm", "start", "end", …}`, spans in samples."""
     start, end = int(str(request["start"])), int(str(request["end"]))
     sound = np.fromfile(str(request["pcm"]), "<i2", end - start, offset=2 * start).tobytes()
@@ -87,14 +87,16 @@ def _learn(decoder: Any, known: dict[str, list[str]], word: str, pronunciations:
 
 
 def _plain(word: str) -> str:
-    return word.split("(")[0]
+    return word.split("(", maxsplit=1)[0]
 
 
 @cache
 def _recogniser(model: str) -> Any:
     """The general English decoder, or one for the language model and dictionary in a folder."""
     set_loglevel("FATAL")
-    own = {"lm": str(Path(model, "text.lm")), "dict": str(Path(model, "text.dict"))} if model else {}
+    own = (
+        {"lm": str(Path(model, "text.lm")), "dict": str(Path(model, "text.dict"))} if model else {}
+    )
     return Decoder(samprate=float(RATE_HZ), maxhmmpf=10_000, **own)
 
 

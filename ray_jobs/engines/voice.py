@@ -54,26 +54,23 @@ def speak(text: str, *, voice: str = "en-us", rate_wpm: int = 165) -> Spoken:
         raise Failure("voice_unavailable", "No voice is installed: pip install espeakng-loader.")
     with tempfile.TemporaryDirectory(prefix="cutroom-voice-") as folder:
         pcm = Path(folder) / "speech.pcm"
-        request: dict[str, Any] = {"do": "speak", "text": text, "pcm": str(pcm)}
+        request = {"do": "speak", "text": text, "pcm": str(pcm)}
         (reply,) = ask_all(ESPEAK, [{**request, "voice": voice, "rate_wpm": rate_wpm}])
         if reply is None or "error" in reply:
             raise Failure("voice_unavailable", f"eSpeak NG cannot speak with the voice {voice!r}.")
         samples = np.frombuffer(pcm.read_bytes(), "<i2").astype(np.float32) / 32768
-    answer: Any = reply
-    rate_hz = int(answer["rate_hz"])
-    return Spoken(samples, rate_hz, _words(text, answer["events"], len(samples) / rate_hz))
+    rate_hz = int(reply["rate_hz"])
+    return Spoken(samples, rate_hz, _words(text, reply["events"], len(samples) / rate_hz))
 
 
 def phonemes(words: list[str], voice: str) -> list[str] | None:
     """Pronunciations in IPA, one for each word; None where there is no such voice."""
     if not available() or not words:
         return [] if not words else None
-    request: Any = {"do": "phonemes", "words": words, "voice": voice}
-    (reply,) = ask_all(ESPEAK, [request])
+    (reply,) = ask_all(ESPEAK, [{"do": "phonemes", "words": words, "voice": voice}])
     if reply is None or "error" in reply:
         return None
-    ipa: Any = reply["ipa"]
-    return [str(word) for word in ipa]
+    return [str(word) for word in reply["ipa"]]
 
 
 def _words(text: str, events: list[list[Any]], duration_s: float) -> list[SpokenWord]:
