@@ -1,0 +1,87 @@
+"""Still pictures of a recording: the poster that stands for it, the strip that shows its course."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+import numpy.typing as npt
+from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+
+from ray_jobs.contract import MediaInfo
+from ray_jobs.media.decode import frames_at
+
+POSTER_HEIGHT = 540
+POSTER_CANDIDATES = 12
+TILE_HEIGHT = 90
+COLUMNS = 10
+MAX_TILES = 100
+TILE_EVERY_S = 2.0
+FF_QP2LAMBDA = 118
+Rgb = npt.NDArray[np.uint8]
+
+
+class Filmstrip(NamedTuple):
+    """Tiles row by row; tile i shows the recording at `(i + 0.5) * interval_s`."""
+
+    tiles: int
+    columns: int
+    rows: int
+    tile_width: int
+    tile_height: int
+    interval_s: float
+
+
+def write_poster(source: Path, media: MediaInfo, target: Path) -> float:
+    """Write the picture richest in light and detail of twelve even ones; returns its time."""
+    share = (np.arange(POSTER_CANDIDATES) + 0.5) / POSTER_CANDIDATES
+    times_s = [float(each) for each in share * media.duration_s]
+    small = frames_at(source, media, times_s, height=TILE_HEIGHT)
+    best_s = times_s[int(np.argmax([_appeal(picture) for picture in small]))]
+    height = min(POSTER_HEIGHT, media.height or POSTER_HEIGHT)
+    write_jpeg(frames_at(source, media, [best_s], height=height)[0], target)
+    return best_s
+
+
+def _appeal(picture: Rgb) -> float:
+    """Contrast plus detail, less the further the mean is from mid grey."""
+    grey = picture.mean(axis=2) / 255
+    detail = np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean()
+    exposure = 1 - abs(2 * float(grey.mean()) - 1)
+    return float((grey.std() + 2 * detail) * exposure)
+
+
+def write_filmstrip(source: Path, media: MediaInfo, target: Path) -> Filmstrip:
+    """Write a sprite of one tile per 2 s, at most 100, on black."""
+    tiles = min(MAX_TILES, max(1, round(media.duration_s / TILE_EVERY_S)))
+    interval_s = media.duration_s / tiles
+    times_s = [(index + 0.5) * interval_s for index in range(tiles)]
+    pictures = frames_at(source, media, times_s, height=TILE_HEIGHT)
+    columns, rows = min(COLUMNS, tiles), -(-tiles // COLUMNS)
+    height, width = pictures[0].shape[:2]
+    sheet = np.zeros((rows * height, columns * width, 3), np.uint8)
+    for index, picture in enumerate(pictures):
+        top, left = index // columns * height, index % columns * width
+        sheet[top : top + height, left : left + width] = picture
+    write_jpeg(sheet, target)
+    return Filmstrip(tiles, columns, rows, width, height, interval_s)
+
+
+def write_jpeg(picture: Rgb, target: Path, *, quality: int = 3) -> None:
+    """Write RGB [h, w, 3] as baseline JPEG; `quality` is ffmpeg's q, 2 (best) to 31."""
+    frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+    frame = frame.reformat(format="yuvj420p", dst_colorspace="ITU601", dst_color_range="JPEG")
+    encoder = av.CodecContext.create("mjpeg", "w")
+    if not isinstance(encoder, VideoCodecContext):
+        raise TypeError("mjpeg is a video codec")
+    encoder.width, encoder.height = frame.width, frame.height
+    encoder.pix_fmt, encoder.time_base = "yuvj420p", Fraction(1, 25)
+    encoder.thread_count = 1
+    encoder.flags |= Flags.qscale
+    encoder.global_quality = quality * FF_QP2LAMBDA
+    encoder.flags |= Flags.bitexact
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
+    target.write_bytes(b"".join(bytes(packet) for packet in packets))
