@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from ray_jobs.engines import voice
 
@@ -47,6 +48,15 @@ LETTERS = {
     "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T",
     "u": "AH", "v": "V", "w": "W", "x": "K S", "y": "IY", "z": "Z",
 }  # fmt: skip
+
+
+class Unit(NamedTuple):
+    """What a decoder listens for: a name in its dictionary, and how it may sound (nothing where
+    the name is an English word it knows).
+    """
+
+    name: str
+    pronunciations: tuple[str, ...]
 
 
 def available() -> bool:

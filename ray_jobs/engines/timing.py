@@ -7,10 +7,16 @@ Span = tuple[float, float]
 
 
 def filled(
-    times: Sequence[Span | None], weights: Sequence[float], start_s: float, end_s: float
+    times: Sequence[Span | None],
+    weights: Sequence[float],
+    start_s: float,
+    end_s: float,
+    *,
+    most_s: float = float("inf"),
 ) -> list[Span]:
     """Times for all, in order and within `start_s..end_s`; those that are None share the gap
-    between their neighbours by weight (letters, say).
+    between their neighbours by weight (letters, say), at most `most_s` for a weight of one, and
+    stay with the neighbour before.
     """
     low, ordered = start_s, []
     for time in times:
@@ -29,8 +35,10 @@ def filled(
         while last < len(ordered) and ordered[last] is None:
             last += 1
         following = ordered[last] if last < len(ordered) else None
-        before = result[-1][1] if result else start_s
-        result.extend(shared(weights[at:last], before, following[0] if following else end_s))
+        after = following[0] if following else end_s
+        most = most_s * sum(weights[at:last])
+        before = result[-1][1] if result else max(start_s, after - most)
+        result.extend(shared(weights[at:last], before, min(after, before + most)))
         at = last
     return result
 
