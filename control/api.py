@@ -2,16 +2,31 @@
 
 from sanic import Blueprint
 from sanic.blueprints import BlueprintGroup
+from sanic_routing.route import Route
 
+from control import idempotency
 from control.access import require_member, require_user, require_worker
-from control.projects import routes as project_routes
+from control.auth import routes as auth
+from control.organizations import routes as organizations
+from control.projects import routes as projects
+from control.users import routes as users
 
-OPEN: BlueprintGroup = Blueprint.group(url_prefix="/v1")
+OPEN: BlueprintGroup = Blueprint.group(
+    auth.door,
+    users.door,
+    url_prefix="/v1",
+)
 
-USER: BlueprintGroup = Blueprint.group(url_prefix="/v1")
+USER: BlueprintGroup = Blueprint.group(
+    auth.blueprint,
+    organizations.blueprint,
+    users.blueprint,
+    url_prefix="/v1",
+)
 
 MEMBER: BlueprintGroup = Blueprint.group(
-    project_routes.blueprint,
+    organizations.members,
+    projects.blueprint,
     url_prefix="/v1",
 )
 
@@ -20,5 +35,16 @@ WORKER: BlueprintGroup = Blueprint.group(url_prefix="/v1")
 USER.on_request(require_user)
 MEMBER.on_request(require_member)
 WORKER.on_request(require_worker)
+for group in (USER, MEMBER):
+    group.on_request(idempotency.begin)
+    group.on_response(idempotency.finish)
 
 DOORS = {"open": OPEN, "user": USER, "member": MEMBER, "worker": WORKER}
+
+
+def door_of(route: Route) -> str:
+    """The name of the door a route of this API stands behind."""
+    blueprint = route.name.split(".")[1]
+    return next(
+        name for name, door in DOORS.items() if blueprint in {b.name for b in door.blueprints}
+    )

@@ -2,18 +2,29 @@
 
 import logging
 import time
+from functools import cache
 from itertools import count
+from pathlib import Path
 
 from pydantic_core import to_json
-from sanic import HTTPResponse, Request, Sanic, json
+from sanic import HTTPResponse, Request, Sanic, empty, html, json
 
-from control import database, errors
+from control import database, errors, openapi
 from control.api import DOORS
 from control.errors import Unavailable
 from control.settings import Settings
 
 access_log = logging.getLogger("cutroom.access")
 _numbers = count()
+
+CORS_HEADERS = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, "
+    "X-Org-ID, X-Request-ID",
+    "Access-Control-Expose-Headers": "ETag, Location, Retry-After, X-Request-ID, "
+    "Idempotent-Replayed",
+    "Access-Control-Max-Age": "600",
+}
 
 
 def create_app(settings: Settings) -> Sanic:
@@ -23,8 +34,7 @@ def create_app(settings: Settings) -> Sanic:
         dumps=lambda value: to_json(value).decode(),
         configure_logging=False,
     )
-    app.config.ACCESS_LOG = False  # ours leaves the query out, where WebSockets carry tokens
-    app.config.FALLBACK_ERROR_FORMAT = "json"
+    app.config.ACCESS_LOG = False  # ours leaves out the query, where WebSockets carry tokens
     app.config.REQUEST_ID_HEADER = "X-Request-ID"
     app.config.REQUEST_MAX_SIZE = settings.max_body_bytes
     app.config.KEEP_ALIVE_TIMEOUT = 75
@@ -38,8 +48,9 @@ def create_app(settings: Settings) -> Sanic:
     app.on_response(_end)
     app.before_server_start(_connect)
     app.after_server_stop(_disconnect)
-    app.add_route(healthz, "/healthz", name="healthz")
-    app.add_route(readyz, "/readyz", name="readyz")
+    for handler in (healthz, readyz, docs):
+        app.add_route(handler, f"/{handler.__name__}", name=handler.__name__)
+    app.add_route(openapi_document, "/openapi.json", name="openapi")
     return app
 
 
@@ -51,17 +62,31 @@ async def _disconnect(_: Sanic) -> None:
     await database.stop()
 
 
-async def _begin(request: Request) -> None:
+async def _begin(request: Request) -> HTTPResponse | None:
     request.ctx.began_s = time.perf_counter()
+    asks = request.method == "OPTIONS" and "access-control-request-method" in request.headers
+    return empty() if asks and _cors_origin(request) else None
 
 
 async def _end(request: Request, response: HTTPResponse) -> None:
     response.headers["X-Request-ID"] = str(request.id)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if origin := _cors_origin(request):
+        response.headers.update(CORS_HEADERS)
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Vary"] = "Origin"
     began_s = getattr(request.ctx, "began_s", None)
     wall_ms = 0.0 if began_s is None else (time.perf_counter() - began_s) * 1e3
     access_log.info(
         "%s %s %d %.1f ms %s", request.method, request.path, response.status, wall_ms, request.id
     )
+
+
+def _cors_origin(request: Request) -> str | None:
+    """The caller's site where it is one of those allowed; tokens travel in headers, no cookies."""
+    origin = request.headers.get("origin")
+    allowed = request.app.ctx.settings.cors_origins
+    return origin if origin and (origin in allowed or "*" in allowed) else None
 
 
 async def healthz(_: Request) -> HTTPResponse:
@@ -76,3 +101,18 @@ async def readyz(_: Request) -> HTTPResponse:
     except Exception as error:
         raise Unavailable("The database does not answer.") from error
     return json({"status": "ready"})
+
+
+async def openapi_document(request: Request) -> HTTPResponse:
+    """The API in the form of OpenAPI 3.1."""
+    return json(_document(request.app))
+
+
+@cache
+def _document(app: Sanic) -> openapi.Json:
+    return openapi.document(app)
+
+
+async def docs(_: Request) -> HTTPResponse:
+    """The API for people: one page of ours that reads `/openapi.json`."""
+    return html((Path(__file__).parent / "docs.html").read_text())

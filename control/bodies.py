@@ -8,7 +8,7 @@ from sanic import HTTPResponse, Request
 
 from control.errors import BadRequest, Invalid, UnsupportedMediaType
 
-__all__ = ["In", "Out", "Patch", "body", "etag", "query", "reply"]
+__all__ = ["In", "Out", "Patch", "body", "etag", "parsed_json", "query", "reply"]
 
 
 class In(BaseModel):
@@ -31,16 +31,30 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def body(request: Request, model: type[M]) -> M:
-    """The JSON body as a model.
+    """The JSON body as a model; an empty body is `{}`.
+
+    Raises
+    ------
+    BadRequest, UnsupportedMediaType
+        400 and 415 as `parsed_json` says.
+    Invalid, pydantic.ValidationError
+        422 with what is wrong where; also for NUL characters, which PostgreSQL cannot store.
+    """
+    parsed_json(request)
+    return model.model_validate_json(request.body or b"{}")
+
+
+def parsed_json(request: Request) -> Any:
+    """The JSON body as plain data.
 
     Raises
     ------
     BadRequest
-        400 when it is not JSON.
+        400 when it is not JSON (RFC 8259: no NaN, no infinity).
     UnsupportedMediaType
         415 when it says it is something else.
-    Invalid, pydantic.ValidationError
-        422 with what is wrong where; also for NUL characters, which PostgreSQL cannot store.
+    Invalid
+        422 for NUL characters.
     """
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind and kind != "application/json" and not kind.endswith("+json"):
@@ -52,7 +66,7 @@ def body(request: Request, model: type[M]) -> M:
         raise BadRequest(f"The body is not JSON: {error}.", code="malformed_json") from None
     if b"\\u0000" in raw:
         _refuse_nul(data, "")
-    return model.model_validate_json(raw)
+    return data
 
 
 def _refuse_nul(data: Any, at: str) -> None:

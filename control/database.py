@@ -18,6 +18,7 @@ MODELS = [
     "control.users.models",
     "control.auth.models",
     "control.audit.models",
+    "control.idempotency",
     "control.projects.models",
 ]
 MIGRATION_LOCK = 0x637574726F6F6D  # "cutroom": one migration at a time per database

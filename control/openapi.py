@@ -12,18 +12,30 @@ of a paged list. The docstring's first line is the summary, the function's name 
 The decorator changes nothing of the handler.
 """
 
-from collections.abc import Callable
+import inspect
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from sanic import Sanic
+from sanic_routing.route import Route
+
+from control.access import SAFE, Role
+from control.paging import Listing, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
+Json = dict[str, Any]
+REFERENCE = "#/components/schemas/{model}"
 
 
 @dataclass(frozen=True)
 class Spec:
-    body: type[BaseModel] | Any | None = None
+    """What a handler takes and gives."""
+
+    body: Any = None
     query: type[BaseModel] | None = None
     returns: type[BaseModel] | None = None
     lists: type[BaseModel] | None = None
@@ -45,3 +57,171 @@ def spec(
         return handler
 
     return note
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details; `code` is stable, `errors` points at fields."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    request_id: str
+    errors: list[dict[str, str]]
+
+
+def plain_path(route: Route) -> str:
+    """A route's path as its users write it: `/v1/jobs/{job_id}:cancel`."""
+    path = "/" + route.path.strip("/")
+    path = re.sub(r"<word:\(\?P<word>([^)]*)\)>", r"\1", path)
+    path = re.sub(r"<(\w+):\(\?P<\w+>[^)]*\)(:[\w-]+)>", r"{\1}\2", path)
+    return re.sub(r"<(?:__\w+__:)?(\w+)(?::[^>]*)?>", r"{\1}", path)
+
+
+def operations(app: Sanic) -> Iterator[tuple[str, str, Route, Spec]]:
+    """Every method and path of the API with its route and what is noted on its handler."""
+    for route in app.router.routes:
+        path = plain_path(route)
+        if not path.startswith("/v1"):
+            continue
+        noted = getattr(route.handler, "spec", Spec())
+        for method in sorted(route.methods or ()):
+            if method not in {"HEAD", "OPTIONS"}:
+                yield method, path, route, noted
+
+
+def document(app: Sanic) -> Json:
+    """The whole document; the same for every caller of one version."""
+    paths: dict[str, Json] = {}
+    schemas = _Schemas()
+    for method, path, route, noted in sorted(operations(app), key=lambda o: (o[1], o[0])):
+        paths.setdefault(path, {})[method.lower()] = _operation(method, path, route, noted, schemas)
+    paths = dict(sorted(paths.items()))
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Cutroom", "version": "1", "license": {"name": "Apache-2.0"}},
+        "servers": [{"url": app.ctx.settings.base_url}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas.found(),
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "worker": {"type": "apiKey", "in": "header", "name": "X-Worker-Token"},
+            },
+        },
+    }
+
+
+class _Schemas:
+    """Component schemas, gathered while operations refer to them."""
+
+    def __init__(self) -> None:
+        self._definitions: dict[str, Json] = {}
+
+    def refer(self, kind: Any, mode: JsonSchemaMode) -> Json:
+        schema = TypeAdapter(kind).json_schema(
+            mode=mode, ref_template=REFERENCE, schema_generator=GenerateJsonSchema
+        )
+        self._definitions |= schema.pop("$defs", {})
+        name = getattr(kind, "__name__", None)
+        if name is None or "$ref" in schema:
+            return schema
+        name = re.sub(r"\W+", "_", name).strip("_")
+        self._definitions[name] = schema
+        return {"$ref": REFERENCE.format(model=name)}
+
+    def found(self) -> dict[str, Json]:
+        return dict(sorted(self._definitions.items()))
+
+
+def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Schemas) -> Json:
+    from control.api import door_of
+
+    door = door_of(route)
+    summary, _, description = (inspect.getdoc(route.handler) or "").partition("\n")
+    operation: Json = {
+        "operationId": route.handler.__name__,
+        "summary": summary.rstrip("."),
+        "tags": [path.split("/")[2].partition(":")[0]],
+        "parameters": [*_path_parameters(path), *_headers(method, door, path)],
+        "security": {"open": [], "worker": [{"worker": []}]}.get(door, [{"token": []}]),
+        "responses": {
+            str(noted.status): _answer(noted, schemas),
+            "default": {
+                "description": "What went wrong",
+                "content": {"application/problem+json": {"schema": schemas.refer(Problem, "serialization")}},
+            },
+        },
+    }  # fmt: skip
+    if description.strip():
+        operation["description"] = description.strip()
+    if door == "member":
+        default = Role.VIEWER if method in SAFE else Role.EDITOR
+        operation["x-role"] = str(getattr(route.ctx, "role", default))
+    for model in (noted.query, Page if noted.lists else None):
+        operation["parameters"] += _query_parameters(model)
+    if noted.body is not None:
+        content = {"application/json": {"schema": schemas.refer(noted.body, "validation")}}
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _answer(noted: Spec, schemas: _Schemas) -> Json:
+    model = Listing[noted.lists] if noted.lists else noted.returns  # type: ignore[name-defined]
+    answer: Json = {"description": "Done" if noted.status != 202 else "Accepted; follow the job"}
+    if model is not None:
+        schema = schemas.refer(model, "serialization")
+        answer["content"] = {"application/json": {"schema": schema}}
+    return answer
+
+
+def _path_parameters(path: str) -> list[Json]:
+    return [
+        {"name": name, "in": "path", "required": True, "schema": _id_schema(name)}
+        for name in re.findall(r"{(\w+)}", path)
+    ]
+
+
+def _id_schema(name: str) -> Json:
+    uuid = name.endswith("_id") and name != "order_id"
+    return {"type": "string", **({"format": "uuid"} if uuid else {})}
+
+
+def _headers(method: str, door: str, path: str) -> list[Json]:
+    headers = []
+    if door == "member" and "{organization_id}" not in path:
+        headers.append(("X-Org-ID", True, {"type": "string", "format": "uuid"}))
+    if door in {"member", "user"} and method == "POST":
+        headers.append(("Idempotency-Key", False, {"type": "string", "maxLength": 255}))
+    if method == "PATCH" and door != "worker":
+        headers.append(("If-Match", False, {"type": "string"}))
+    return [
+        {"name": name, "in": "header", "required": required, "schema": schema}
+        for name, required, schema in headers
+    ]
+
+
+def _query_parameters(model: type[BaseModel] | None) -> list[Json]:
+    if model is None:
+        return []
+    schema = TypeAdapter(model).json_schema(ref_template=REFERENCE)
+    definitions = schema.get("$defs", {})
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "schema": _inlined(part, definitions),
+        }
+        for name, part in schema["properties"].items()
+    ]
+
+
+def _inlined(part: Any, definitions: Json) -> Any:
+    if isinstance(part, dict):
+        if "$ref" in part:
+            return _inlined(definitions[part["$ref"].rpartition("/")[2]], definitions)
+        return {name: _inlined(value, definitions) for name, value in part.items()}
+    return [_inlined(item, definitions) for item in part] if isinstance(part, list) else part

@@ -1,0 +1,71 @@
+"""`/v1/auth`: tokens for a password, tokens for a refresh token, and who am I."""
+
+from typing import Any
+
+from sanic import Blueprint, HTTPResponse, Request
+
+from control.auth.schemas import GRANT, Grant, Me, MyOrganization, PasswordGrant, TokenOut
+from control.auth.sessions import refresh, sign_in
+from control.bodies import parsed_json, reply
+from control.openapi import spec
+from control.organizations.models import Membership
+from control.records import find
+from control.users.models import User
+from control.users.schemas import UserOut
+
+door = Blueprint("auth", url_prefix="/auth")
+blueprint = Blueprint("me", url_prefix="/auth")
+
+NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+@door.post("/token")
+@spec(body=Grant, returns=TokenOut)
+async def create_token(request: Request) -> HTTPResponse:
+    """Sign in with a password, or trade a refresh token; JSON or a form as in OAuth 2."""
+    settings = request.app.ctx.settings
+    wanted = GRANT.validate_python(_grant(request))
+    if isinstance(wanted, PasswordGrant):
+        address = request.remote_addr or request.ip
+        tokens = await sign_in(settings, wanted.email, wanted.password, address=address)
+    else:
+        tokens = await refresh(settings, wanted.refresh_token)
+    return reply(tokens, headers=NOT_KEPT)
+
+
+def _grant(request: Request) -> Any:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/x-www-form-urlencoded":
+        given: Any = {name: request.form.get(name) for name in request.form or {}}
+        given.pop("scope", None)
+    else:
+        given = parsed_json(request)
+    if isinstance(given, dict):
+        given.setdefault("grant_type", "password")
+        if "username" in given:
+            given.setdefault("email", given.pop("username"))
+    return given
+
+
+@blueprint.get("/me")
+@spec(returns=Me)
+async def get_me(request: Request) -> HTTPResponse:
+    """Who the token stands for, their organisations, and what they may do in each."""
+    user = await find(User.all(), request.ctx.user.user_id)
+    rows = (
+        await Membership.filter(user_id=user.id)
+        .order_by("created_at", "id")
+        .values("id", "role", "status", "organization_id", "organization__name")
+    )
+    organizations = [
+        MyOrganization(
+            id=row["organization_id"],
+            name=row["organization__name"],
+            membership_id=row["id"],
+            role=row["role"],
+            status=row["status"],
+            permissions=row["role"].permissions if row["status"] == "active" else [],
+        )
+        for row in rows
+    ]
+    return reply(Me(user=UserOut.model_validate(user), organizations=organizations))

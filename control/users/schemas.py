@@ -1,0 +1,52 @@
+"""What a person looks like from outside."""
+
+import unicodedata
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from control.bodies import In, Out, Patch
+
+# One @ with something on both sides: whether mail arrives is not for a pattern to say.
+Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s]+$")]
+Password = Annotated[str, Field(min_length=8, max_length=1024)]
+PersonName = Annotated[str, Field(max_length=200)]
+
+
+def email_key(email: str) -> str:
+    """What two spellings of one address have in common."""
+    return unicodedata.normalize("NFKC", email).casefold()
+
+
+class CreateUser(In):
+    """`invitation_token` comes from whoever invited; it is needed where sign-up is by invitation."""
+
+    email: Email
+    password: Password
+    name: PersonName = ""
+    invitation_token: str | None = Field(default=None, max_length=4096)
+
+
+class UserPatch(Patch):
+    """A new password needs `current_password` where there was one."""
+
+    name: PersonName | None = None
+    password: Password | None = None
+    current_password: str | None = Field(default=None, max_length=1024)
+    is_active: bool | None = None
+
+
+class UserQuery(In):
+    email: str | None = None
+
+
+class UserOut(Out):
+    id: UUID
+    email: str
+    name: str
+    is_admin: bool
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime
