@@ -6,10 +6,17 @@ from sanic_routing.route import Route
 
 from control import idempotency
 from control.access import require_member, require_user, require_worker
+from control.artifacts import routes as artifacts
 from control.auth import routes as auth
+from control.clips import routes as clips
+from control.exports import routes as exports
+from control.jobs import routes as jobs
+from control.jobs import stream
 from control.organizations import routes as organizations
 from control.projects import routes as projects
+from control.transcripts import routes as transcripts
 from control.users import routes as users
+from control.videos import routes as videos
 
 OPEN: BlueprintGroup = Blueprint.group(
     auth.door,
@@ -27,10 +34,20 @@ USER: BlueprintGroup = Blueprint.group(
 MEMBER: BlueprintGroup = Blueprint.group(
     organizations.members,
     projects.blueprint,
+    videos.blueprint,
+    transcripts.blueprint,
+    clips.blueprint,
+    exports.blueprint,
+    artifacts.blueprint,
+    jobs.blueprint,
+    stream.blueprint,
     url_prefix="/v1",
 )
 
-WORKER: BlueprintGroup = Blueprint.group(url_prefix="/v1")
+WORKER: BlueprintGroup = Blueprint.group(
+    jobs.worker_blueprint,
+    url_prefix="/v1",
+)
 
 USER.on_request(require_user)
 MEMBER.on_request(require_member)

@@ -12,7 +12,10 @@ from sanic import HTTPResponse, Request, Sanic, empty, html, json
 from control import database, errors, openapi
 from control.api import DOORS
 from control.errors import Unavailable
+from control.events import Hub
 from control.settings import Settings
+from control.storage import open_store
+from control.store import routes as store
 
 access_log = logging.getLogger("cutroom.access")
 _numbers = count()
@@ -44,6 +47,7 @@ def create_app(settings: Settings) -> Sanic:
     for door in DOORS.values():
         if door.blueprints:
             app.blueprint(door)
+    app.blueprint(store.blueprint)
     app.on_request(_begin, priority=100)
     app.on_response(_end)
     app.before_server_start(_connect)
@@ -55,10 +59,16 @@ def create_app(settings: Settings) -> Sanic:
 
 
 async def _connect(app: Sanic) -> None:
-    await database.start(app.ctx.settings)
+    settings = app.ctx.settings
+    await database.start(settings)
+    app.ctx.store = open_store(settings)
+    app.ctx.hub = Hub(settings.database_url)
+    app.ctx.hub.start()
 
 
-async def _disconnect(_: Sanic) -> None:
+async def _disconnect(app: Sanic) -> None:
+    await app.ctx.hub.stop()
+    await app.ctx.store.close()
     await database.stop()
 
 

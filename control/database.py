@@ -20,6 +20,11 @@ MODELS = [
     "control.audit.models",
     "control.idempotency",
     "control.projects.models",
+    "control.videos.models",
+    "control.jobs.models",
+    "control.transcripts.models",
+    "control.clips.models",
+    "control.artifacts.models",
 ]
 MIGRATION_LOCK = 0x637574726F6F6D  # "cutroom": one migration at a time per database
 

@@ -19,7 +19,7 @@ from control.embedded import CannotStart, check_port, home_lock, local_ray, post
 from control.settings import Settings
 
 PROCESSES: dict[str, list[str]] = {
-    "http": [sys.executable, "-m", "control.app"],
+    "http": [sys.executable, "-m", "control.tasks", "http"],
     "dispatch": [sys.executable, "-m", "control.background", "dispatch"],
     "sweep": [sys.executable, "-m", "control.background", "sweep"],
 }
@@ -130,9 +130,9 @@ def running(settings: Settings, *, say: Callable[[str], None]) -> Iterator[Serve
 
 
 def _run_once(name: str, environment: Mapping[str, str]) -> str:
-    """Run a short task of `control.background` to its end and return what it printed."""
+    """Run a short task to its end and return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", "control.background", name],
+        [sys.executable, "-m", "control.tasks", name],
         env=environment,
         capture_output=True,
         text=True,

@@ -43,8 +43,8 @@ class Settings:
     database_pool: int = knob(
         "CUTROOM_DATABASE_POOL", 10, "connections per process; Postgres allows 100 in all"
     )
-    s3_endpoint_url: str = knob("S3_ENDPOINT_URL", "", "object store; empty keeps objects in home")
-    s3_bucket: str = knob("S3_BUCKET", "cutroom", "bucket of every object")
+    s3_endpoint_url: str = knob("S3_ENDPOINT_URL", "", "S3 server of the bucket; empty is AWS")
+    s3_bucket: str = knob("S3_BUCKET", "", "bucket of every object; empty keeps them in home")
     s3_region: str = knob("AWS_REGION", "us-east-1", "region that signatures name")
     ray_address: str = knob("RAY_ADDRESS", "", "Ray cluster; empty starts a local one")
     secrets: tuple[str, ...] = knob(

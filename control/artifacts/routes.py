@@ -1,0 +1,117 @@
+"""Artifacts of projects, videos and clips: list what was made, register what you made."""
+
+from uuid import UUID
+
+from sanic import Blueprint, HTTPResponse, Request
+from tortoise.queryset import QuerySet
+from tortoise.transactions import in_transaction
+
+from control.artifacts.models import ArtifactRow
+from control.artifacts.schemas import ArtifactOut, RegisterArtifact
+from control.audit import trail
+from control.bodies import In, body, query, reply
+from control.clips.models import Clip
+from control.errors import Invalid
+from control.openapi import spec
+from control.paging import Page, listed
+from control.projects.models import Project
+from control.records import find
+from control.videos.models import Video
+from ray_jobs.contract import object_key
+
+blueprint = Blueprint("artifacts")
+
+
+class Wanted(In):
+    kind: str | None = None
+
+
+async def with_url(request: Request, row: ArtifactRow) -> ArtifactOut:
+    url = await request.app.ctx.store.presign_download(
+        row.key,
+        filename=row.filename,
+        content_type=row.content_type,
+        expires_s=request.app.ctx.settings.download_s,
+    )
+    return ArtifactOut.model_validate(row).model_copy(update={"download_url": url})
+
+
+async def _list(request: Request, rows: QuerySet[ArtifactRow]) -> HTTPResponse:
+    page, wanted = Page.of(request), query(request, Wanted)
+    if wanted.kind:
+        rows = rows.filter(kind=wanted.kind)
+    found = await rows.order_by("-created_at", "id").limit(page.limit).offset(page.offset)
+    items = [await with_url(request, row) for row in found]
+    return listed(items, ArtifactOut, page, await rows.count())
+
+
+async def _register(request: Request, **owner: UUID | None) -> HTTPResponse:
+    member, wanted = request.ctx.member, body(request, RegisterArtifact)
+    if not wanted.key.startswith(object_key(member.organization_id) + "/"):
+        raise Invalid.at("key", "must lie in the organisation's own part of the store")
+    head = await request.app.ctx.store.head(wanted.key)
+    if head is None:
+        raise Invalid.at("key", "there is no such object")
+    async with in_transaction() as tx:
+        row = await ArtifactRow.create(
+            using_db=tx,
+            organization_id=member.organization_id,
+            size_bytes=head.size_bytes,
+            **owner,
+            **wanted.model_dump(),
+        )
+        await trail.record(tx, member, "artifact.registered", row, after=wanted)
+    return reply(await with_url(request, row), 201)
+
+
+@blueprint.get("/projects/<project_id:uuid>/artifacts")
+@spec(lists=ArtifactOut)
+async def list_project_artifacts(request: Request, project_id: UUID) -> HTTPResponse:
+    """Everything that was made in a project, newest first."""
+    member = request.ctx.member
+    await find(Project.of(member), project_id)
+    return await _list(request, ArtifactRow.of(member).filter(project_id=project_id))
+
+
+@blueprint.post("/projects/<project_id:uuid>/artifacts")
+@spec(body=RegisterArtifact, returns=ArtifactOut, status=201)
+async def register_project_artifact(request: Request, project_id: UUID) -> HTTPResponse:
+    """Register an object as a project's."""
+    project = await find(Project.of(request.ctx.member), project_id)
+    return await _register(request, project_id=project.id)
+
+
+@blueprint.get("/videos/<video_id:uuid>/artifacts")
+@spec(lists=ArtifactOut)
+async def list_video_artifacts(request: Request, video_id: UUID) -> HTTPResponse:
+    """Everything that was made of a video, newest first."""
+    member = request.ctx.member
+    await find(Video.of(member), video_id)
+    return await _list(request, ArtifactRow.of(member).filter(video_id=video_id))
+
+
+@blueprint.post("/videos/<video_id:uuid>/artifacts")
+@spec(body=RegisterArtifact, returns=ArtifactOut, status=201)
+async def register_video_artifact(request: Request, video_id: UUID) -> HTTPResponse:
+    """Register an object as a video's."""
+    video = await find(Video.of(request.ctx.member), video_id)
+    return await _register(request, project_id=video.project_id, video_id=video.id)
+
+
+@blueprint.get("/clips/<clip_id:uuid>/artifacts")
+@spec(lists=ArtifactOut)
+async def list_clip_artifacts(request: Request, clip_id: UUID) -> HTTPResponse:
+    """Everything that was made of a clip, newest first."""
+    member = request.ctx.member
+    await find(Clip.of(member), clip_id)
+    return await _list(request, ArtifactRow.of(member).filter(clip_id=clip_id))
+
+
+@blueprint.post("/clips/<clip_id:uuid>/artifacts")
+@spec(body=RegisterArtifact, returns=ArtifactOut, status=201)
+async def register_clip_artifact(request: Request, clip_id: UUID) -> HTTPResponse:
+    """Register an object as a clip's."""
+    clip = await find(Clip.of(request.ctx.member), clip_id)
+    return await _register(
+        request, project_id=clip.project_id, video_id=clip.video_id, clip_id=clip.id
+    )

@@ -1,0 +1,38 @@
+"""What an artifact looks like from outside."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from control.bodies import In, Out
+from ray_jobs.contract import ObjectKey, Sha256
+
+
+class RegisterArtifact(In):
+    """An object that lies in the organisation's part of the store already."""
+
+    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    key: ObjectKey
+    sha256: Sha256
+    content_type: Annotated[str, Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+(;[ -~]*)?$")]
+
+
+class ArtifactOut(Out):
+    """`download_url` is signed, answers Range and dies soon: ask again rather than keep it."""
+
+    id: UUID
+    project_id: UUID
+    video_id: UUID | None
+    clip_id: UUID | None
+    job_id: UUID | None
+    kind: str
+    filename: str
+    sha256: str
+    size_bytes: int
+    content_type: str
+    created_at: datetime
+    updated_at: datetime
+    download_url: str = ""

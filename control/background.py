@@ -1,0 +1,51 @@
+"""The processes beside the API: `python -m control.background dispatch|sweep`."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+
+from control import database
+from control.settings import Settings
+
+logger = logging.getLogger(__name__)
+SWEEP_S = 1.0
+
+
+async def dispatch(settings: Settings) -> None:
+    """Hand queued jobs to the cluster."""
+    from control.dispatch import run
+
+    await run(settings)
+
+
+async def sweep(settings: Settings) -> None:  # noqa: ARG001 - one signature for every process
+    """Take back the jobs of workers that fell silent."""
+    from control.jobs.lifecycle import sweep as sweep_once
+
+    while True:
+        try:
+            await sweep_once()
+        except Exception:
+            logger.exception("the sweep failed; it will run again")
+        await asyncio.sleep(SWEEP_S)
+
+
+async def main(work: Callable[[Settings], Awaitable[None]], settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT."""
+    await database.start(settings)
+    task = asyncio.ensure_future(work(settings))
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    await database.stop()
+
+
+PROCESSES = {"dispatch": dispatch, "sweep": sweep}
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    asyncio.run(main(PROCESSES[sys.argv[1]], Settings.from_environment()))

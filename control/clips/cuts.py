@@ -1,0 +1,73 @@
+"""A clip as workers render it: its span, its words, its framing, its subtitles."""
+
+from bisect import bisect_left
+from typing import Any
+
+from pydantic import ValidationError
+
+from control.access import Member
+from control.clips.models import Clip
+from control.errors import Invalid, pointed
+from control.settings import Settings
+from control.transcripts.models import Transcript
+from control.videos.models import Video
+from ray_jobs.contract import SUBTITLE_PRESETS, ClipCut, CropPoint, Segment, SubtitleStyle, Word
+
+SLACK_S = 0.01
+
+
+def style_of(preset: str | None, overrides: dict[str, Any], settings: Settings) -> SubtitleStyle:
+    """A preset with overrides, resolved to values.
+
+    Raises
+    ------
+    Invalid
+        for an unknown preset or a value that is out of range.
+    """
+    name = preset or settings.subtitle_preset
+    if name not in SUBTITLE_PRESETS:
+        known = ", ".join(sorted(SUBTITLE_PRESETS))
+        raise Invalid.at("preset", f"must be one of {known}")
+    try:
+        return SubtitleStyle.model_validate(SUBTITLE_PRESETS[name].model_dump() | overrides)
+    except ValidationError as error:
+        found = [{**e, "at": f"overrides.{e['at']}"} for e in pointed(error)]
+        raise Invalid(errors=found) from None
+
+
+async def words_of(member: Member, video: Video) -> list[Word]:
+    """Every word of the transcript that was asked for last, in order."""
+    transcript = (
+        await Transcript.of(member).filter(video_id=video.id).order_by("-made_at", "id").first()
+    )
+    if transcript is None:
+        return []
+    segments = [Segment.model_validate(segment) for segment in transcript.segments]
+    return [word for segment in segments for word in segment.words]
+
+
+def cut_of(clip: Clip, words: list[Word], style: SubtitleStyle | None) -> ClipCut:
+    inside = [
+        word
+        for word in words
+        if word.start_s >= clip.start_s - SLACK_S and word.end_s <= clip.end_s + SLACK_S
+    ]
+    return ClipCut(
+        clip_id=clip.id,
+        rank=clip.rank,
+        title=clip.title,
+        start_s=clip.start_s,
+        end_s=clip.end_s,
+        words=inside,
+        crop_track=[CropPoint.model_validate(point) for point in clip.crop_track],
+        style=style,
+    )
+
+
+def snapped(time_s: float, words: list[Word], *, start: bool) -> float:
+    """The nearest start (or end) of a word, where there are words."""
+    edges = sorted(word.start_s if start else word.end_s for word in words)
+    if not edges:
+        return time_s
+    after = bisect_left(edges, time_s)
+    return min(edges[max(0, after - 1) : after + 1], key=lambda edge: abs(edge - time_s))

@@ -1,0 +1,148 @@
+"""Clips: have them found, look at them, trim them, style their subtitles."""
+
+from uuid import UUID
+
+from pydantic import ValidationError
+from sanic import Blueprint, HTTPResponse, Request
+from tortoise.transactions import in_transaction
+
+from control.artifacts.models import ArtifactRow
+from control.audit import trail
+from control.bodies import body, reply
+from control.clips.cuts import cut_of, snapped, style_of, words_of
+from control.clips.models import Clip, ClipStatus
+from control.clips.schemas import (
+    ClipChanged,
+    ClipOut,
+    ClipPatch,
+    GenerateClips,
+    StaleArtifact,
+    StyleClip,
+)
+from control.errors import Invalid, pointed
+from control.jobs.queue import enqueue
+from control.jobs.schemas import JobOut, accepted
+from control.openapi import spec
+from control.paging import Page, listing
+from control.paths import verb, word
+from control.records import check_if_match, find
+from control.transcripts.models import Transcript
+from control.videos.models import Video
+from control.videos.source import source_of
+from ray_jobs.contract import FindClips, ScoreWeights, Segment, StyleSubtitles
+
+blueprint = Blueprint("clips")
+
+
+async def _generate(request: Request, video_id: UUID | str) -> HTTPResponse:
+    member, settings = request.ctx.member, request.app.ctx.settings
+    wanted = body(request, GenerateClips)
+    video = await find(Video.of(member), video_id)
+    source = source_of(video)
+    transcript = (
+        await Transcript.of(member).filter(video_id=video.id).order_by("-made_at", "id").first()
+    )
+    try:
+        weights = ScoreWeights.model_validate(settings.weights.model_dump() | wanted.weights)
+    except ValidationError as error:
+        wrong = [{**e, "at": f"weights.{e['at']}"} for e in pointed(error)]
+        raise Invalid(errors=wrong) from None
+    order = FindClips(
+        source=source,
+        segments=[Segment.model_validate(s) for s in transcript.segments] if transcript else [],
+        language=transcript.language if transcript else None,
+        transcript_id=transcript.id if transcript else None,
+        weights=weights,
+        **wanted.model_dump(exclude={"weights", "force"}),
+    )
+    job, found = await enqueue(
+        member, order, project_id=video.project_id, video_id=video.id, force=wanted.force,
+        max_attempts=settings.job_attempts,
+    )  # fmt: skip
+    return reply(accepted(job, deduplicated=found), 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+@blueprint.post("/videos/<video_id:uuid>/generate-clips")
+@spec(body=GenerateClips, returns=JobOut, status=202)
+async def generate_clips(request: Request, video_id: UUID) -> HTTPResponse:
+    """Find the spans worth showing, with the reasons why."""
+    return await _generate(request, video_id)
+
+
+@blueprint.post("/videos/" + verb("video_id", "generate-clips"))
+@spec(body=GenerateClips, returns=JobOut, status=202)
+async def generate_clips_verb(request: Request, video_id: str) -> HTTPResponse:
+    """Find the spans worth showing, with the reasons why."""
+    return await _generate(request, video_id)
+
+
+@blueprint.get("/videos/<video_id:uuid>/clips")
+@spec(lists=ClipOut)
+async def list_clips(request: Request, video_id: UUID) -> HTTPResponse:
+    """A video's clips, best first; ones that a newer search replaced are left out."""
+    member, page = request.ctx.member, Page.of(request)
+    await find(Video.of(member), video_id)
+    rows = Clip.of(member).filter(video_id=video_id).exclude(status=ClipStatus.SUPERSEDED)
+    return await listing(rows, ClipOut, page, order=("rank", "id"))
+
+
+@blueprint.get("/clips/<clip_id:uuid>")
+@spec(returns=ClipOut)
+async def get_clip(request: Request, clip_id: UUID) -> HTTPResponse:
+    """One clip."""
+    return reply(ClipOut.model_validate(await find(Clip.of(request.ctx.member), clip_id)))
+
+
+@blueprint.patch("/clips/<clip_id:uuid>")
+@spec(body=ClipPatch, returns=ClipChanged)
+async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
+    """Rename, trim, keep or reject a clip, at once and without a job."""
+    member, patch = request.ctx.member, body(request, ClipPatch)
+    async with in_transaction() as tx:
+        clip = await find(Clip.of(member).using_db(tx).select_for_update(), clip_id)
+        check_if_match(request, clip)
+        video = await find(Video.of(member).using_db(tx), clip.video_id)
+        changes = patch.model_dump(exclude_unset=True, exclude_none=True, exclude={"snap"})
+        if patch.snap == "word" and {"start_s", "end_s"} & set(changes):
+            words = await words_of(member, video)
+            for name in {"start_s", "end_s"} & set(changes):
+                changes[name] = snapped(changes[name], words, start=name == "start_s")
+        start_s, end_s = changes.get("start_s", clip.start_s), changes.get("end_s", clip.end_s)
+        if not start_s < end_s <= (video.duration_s or end_s) + 0.1:
+            raise Invalid.at("end_s", "the clip must end after its start and within the video")
+        before = {name: getattr(clip, name) for name in changes}
+        clip.update_from_dict({**changes, "edited": True})
+        await clip.save(using_db=tx)
+        await trail.record(tx, member, "clip.updated", clip, before=before, after=changes)
+        rendered = {"start_s", "end_s"} & set(changes)
+        stale = await _stale(clip) if rendered else []
+    return reply(ClipChanged.model_validate(clip).model_copy(update={"stale_artifacts": stale}))
+
+
+async def _stale(clip: Clip) -> list[StaleArtifact]:
+    rows = await ArtifactRow.filter(clip_id=clip.id, organization_id=clip.organization_id).order_by(
+        "-created_at", "id"
+    )
+    return [StaleArtifact.model_validate(row) for row in rows]
+
+
+@blueprint.post("/clips/<clip_id:uuid>/" + word("subtitles:style"))
+@spec(body=StyleClip, returns=JobOut, status=202)
+async def style_clip(request: Request, clip_id: UUID, word: str) -> HTTPResponse:  # noqa: ARG001
+    """Style a clip's subtitles and show what they will look like."""
+    member, settings = request.ctx.member, request.app.ctx.settings
+    wanted = body(request, StyleClip)
+    clip = await find(Clip.of(member), clip_id)
+    video = await find(Video.of(member), clip.video_id)
+    style = style_of(wanted.preset, wanted.overrides, settings)
+    order = StyleSubtitles(
+        source=source_of(video),
+        clip=cut_of(clip, await words_of(member, video), style),
+        aspect=wanted.aspect,
+        height=wanted.height,
+    )
+    job, found = await enqueue(
+        member, order, project_id=clip.project_id, video_id=video.id, clip_id=clip.id,
+        max_attempts=settings.job_attempts, force=wanted.force,
+    )  # fmt: skip
+    return reply(accepted(job, deduplicated=found), 202, {"Location": f"/v1/jobs/{job.id}"})

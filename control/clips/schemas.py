@@ -1,0 +1,84 @@
+"""What a clip looks like from outside, and how clips are asked for."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from control.bodies import In, Out, Patch
+from control.clips.models import ClipStatus
+from ray_jobs.contract import Aspect, ScorePart, SubtitleStyle
+
+
+class GenerateClips(In):
+    """`weights` override the deployment's, part by part."""
+
+    max_clips: int = Field(default=5, ge=1, le=100)
+    min_duration_s: float = Field(default=12.0, gt=0, le=3600)
+    max_duration_s: float = Field(default=60.0, gt=0, le=3600)
+    range_start_s: float = Field(default=0.0, ge=0)
+    range_end_s: float | None = Field(default=None, gt=0)
+    keywords: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)] = []
+    weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = {}
+    force: bool = False
+
+    @model_validator(mode="after")
+    def spans(self) -> "GenerateClips":
+        if self.max_duration_s < self.min_duration_s:
+            raise ValueError("max_duration_s must not be less than min_duration_s")
+        if self.range_end_s is not None and self.range_end_s <= self.range_start_s:
+            raise ValueError("range_end_s must be greater than range_start_s")
+        return self
+
+
+class ClipPatch(Patch):
+    """`snap` moves changed ends to the nearest word boundary, the default."""
+
+    title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
+    start_s: Annotated[float, Field(ge=0)] | None = None
+    end_s: Annotated[float, Field(gt=0)] | None = None
+    status: Literal["suggested", "kept", "rejected"] | None = None
+    snap: Literal["word", "none"] = "word"
+
+
+class StyleClip(In):
+    """A preset's name, and what shall be different from it."""
+
+    preset: Annotated[str, Field(max_length=64)] | None = None
+    overrides: dict[str, Any] = {}
+    aspect: Aspect = "9:16"
+    height: int = Field(default=1920, ge=64, le=4320)
+    force: bool = False
+
+
+class ClipOut(Out):
+    id: UUID
+    project_id: UUID
+    video_id: UUID
+    job_id: UUID | None
+    rank: int
+    title: str
+    text: str
+    start_s: float
+    end_s: float
+    score: float
+    parts: list[ScorePart]
+    segment_ids: list[str]
+    subtitle_style: SubtitleStyle | None
+    status: ClipStatus
+    edited: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class StaleArtifact(Out):
+    id: UUID
+    kind: str
+    filename: str
+
+
+class ClipChanged(ClipOut):
+    """`stale_artifacts` show the clip as it was: render them again to see the change."""
+
+    stale_artifacts: list[StaleArtifact] = []

@@ -1,0 +1,92 @@
+"""Queue to cluster: claim what the director has room for, hand it over, give back what it refuses.
+
+The one module of the control plane that imports ray, run in a process of its own.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Any
+
+import ray
+from ray.exceptions import RayError
+
+from control.events import listening
+from control.jobs.lifecycle import release, worker_token
+from control.jobs.models import Job
+from control.jobs.queue import backlog, claim
+from control.settings import Settings
+from ray_jobs.contract import Order
+
+logger = logging.getLogger(__name__)
+
+NAMESPACE, DIRECTOR = "cutroom", "director"
+POLL_S = 2.0
+MAX_RETRY_S = 30.0
+
+
+async def run(settings: Settings) -> None:
+    """Dispatch until cancelled; while the cluster is away, jobs stay queued."""
+    wake = asyncio.Event()
+
+    def heard(_: str | None) -> None:
+        wake.set()
+
+    listener = asyncio.create_task(listening(settings.database_url, heard))
+    retry_s = 1.0
+    director: Any = None
+    try:
+        while True:
+            try:
+                director = director or await asyncio.to_thread(connect, settings)
+                busy = await once(settings, director)
+                retry_s = 1.0
+            except (RayError, ConnectionError, ValueError, RuntimeError, OSError) as error:
+                logger.warning(
+                    "the cluster cannot be reached, next try in %.0f s: %s", retry_s, error
+                )
+                director = None
+                await asyncio.to_thread(ray.shutdown)
+                await asyncio.sleep(retry_s)
+                retry_s = min(MAX_RETRY_S, retry_s * 2)
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(wake.wait(), 0.2 if busy else POLL_S)
+            wake.clear()
+    finally:
+        listener.cancel()
+
+
+def connect(settings: Settings) -> Any:
+    if not ray.is_initialized():
+        ray.init(address=settings.ray_address or "auto", namespace=NAMESPACE, log_to_driver=False)
+    return ray.get_actor(DIRECTOR, namespace=NAMESPACE)
+
+
+async def once(settings: Settings, director: Any) -> bool:
+    """One round; True where the director had no room for something that is queued."""
+    free: dict[str, int] = await director.free.remote()
+    waiting = await backlog()
+    await director.backlog.remote(waiting)
+    wanted = {kind: min(free.get(kind, 0), count) for kind, count in waiting.items()}
+    refused = []
+    for job in await claim(wanted, lease_s=settings.lease_s):
+        order = order_of(settings, job)
+        if await director.submit.remote(order.model_dump_json()) != "accepted":
+            refused.append(job)
+    await release(refused)
+    return bool(refused)
+
+
+def order_of(settings: Settings, job: Job) -> Order:
+    return Order.model_validate(
+        {
+            "job_id": job.id,
+            "organization_id": job.organization_id,
+            "attempt": job.attempt,
+            "lease_s": settings.lease_s,
+            "report_url": f"{settings.report_base_url}/v1/jobs/{job.id}/worker-status",
+            "worker_token": worker_token(settings, job),
+            "spec": job.spec,
+        }
+    )

@@ -1,0 +1,114 @@
+"""What happened, told in the transaction in which it happened, and heard by whoever listens.
+
+PostgreSQL is the bus: an event is a row and a NOTIFY of its job's id. `Hub` keeps one LISTEN per
+process and hands each new row to every subscriber of that job.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from control.jobs.models import Job, JobEvent
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "cutroom_jobs"
+QUEUE_EVENTS = 1000
+POLL_S = 5.0
+
+
+async def publish(tx: BaseDBAsyncClient, job: Job, kind: str, **data: Any) -> JobEvent:
+    """Add an event to the job's log and tell the listeners, when `tx` commits."""
+    event = await JobEvent.create(using_db=tx, job_id=job.id, type=kind, data=data)
+    await tx.execute_query("SELECT pg_notify($1, $2)", [CHANNEL, str(job.id)])
+    return event
+
+
+class Hub:
+    """One LISTEN, many subscribers. A lost connection is made again and what was missed is read."""
+
+    def __init__(self, database_url: str) -> None:
+        self.database_url = database_url
+        self.queues: dict[UUID, set[asyncio.Queue[JobEvent]]] = defaultdict(set)
+        self.seen: dict[UUID, int] = {}
+        self.changed: asyncio.Queue[UUID] = asyncio.Queue()
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        self.tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._deliver())]
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    @contextlib.contextmanager
+    def subscribed(self, job_id: UUID, after_seq: int) -> Iterator[asyncio.Queue[JobEvent]]:
+        """A queue of the job's events; ones up to `after_seq` may still come and are to be skipped.
+
+        When a consumer is slow, progress is dropped, never a change of state.
+        """
+        queue: asyncio.Queue[JobEvent] = asyncio.Queue()
+        self.queues[job_id].add(queue)
+        self.seen[job_id] = min(self.seen.get(job_id, after_seq), after_seq)
+        self.changed.put_nowait(job_id)
+        try:
+            yield queue
+        finally:
+            self.queues[job_id].discard(queue)
+            if not self.queues[job_id]:
+                del self.queues[job_id]
+                self.seen.pop(job_id, None)
+
+    async def _listen(self) -> None:
+        await listening(self.database_url, self._heard)
+
+    def _heard(self, payload: str | None) -> None:
+        for job_id in [UUID(payload)] if payload else list(self.queues):
+            if job_id in self.queues:
+                self.changed.put_nowait(job_id)
+
+    async def _deliver(self) -> None:
+        while True:
+            job_id = await self.changed.get()
+            try:
+                await self._hand_out(job_id)
+            except Exception:
+                logger.exception("events of job %s could not be read", job_id)
+                await asyncio.sleep(1)
+
+    async def _hand_out(self, job_id: UUID) -> None:
+        if job_id not in self.queues:
+            return
+        events = await JobEvent.filter(job_id=job_id, id__gt=self.seen[job_id]).order_by("id")
+        for event in events:
+            self.seen[job_id] = event.id
+            for queue in self.queues.get(job_id, ()):
+                if event.type != "job.progress" or queue.qsize() < QUEUE_EVENTS:
+                    queue.put_nowait(event)
+
+
+async def listening(database_url: str, heard: Callable[[str | None], None]) -> None:
+    """Call `heard` with each payload, and with None every few seconds and after a reconnection."""
+    while True:
+        connection = None
+        try:
+            connection = await asyncpg.connect(database_url)
+            await connection.add_listener(CHANNEL, lambda *message: heard(str(message[3])))
+            while not connection.is_closed():
+                heard(None)
+                await asyncio.sleep(POLL_S)
+        except (OSError, asyncpg.PostgresError) as error:
+            logger.warning("cannot listen to the database: %s", error)
+            await asyncio.sleep(1)
+        finally:
+            if connection:
+                with contextlib.suppress(Exception):
+                    await connection.close(timeout=1)

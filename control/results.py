@@ -1,0 +1,190 @@
+"""What a finished job leaves behind: one function per result, run in the report's transaction.
+
+Every row's id is derived from the job and its content, so keeping a result twice changes nothing.
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+from uuid import uuid5
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
+from control.artifacts.models import ArtifactRow
+from control.clips.models import Clip, ClipStatus
+from control.jobs.models import Job, JobState
+from control.records import now
+from control.transcripts.models import Transcript
+from control.videos.models import Video, VideoStatus
+from ray_jobs.contract import (
+    Artifact,
+    ClipsFound,
+    Exported,
+    Ingested,
+    JobKind,
+    Result,
+    SubtitlesStyled,
+    Transcribed,
+)
+
+STAGES: dict[JobKind, tuple[VideoStatus, VideoStatus]] = {
+    JobKind.INGEST: (VideoStatus.INGESTING, VideoStatus.READY),
+    JobKind.TRANSCRIBE: (VideoStatus.TRANSCRIBING, VideoStatus.TRANSCRIBED),
+    JobKind.FIND_CLIPS: (VideoStatus.CLIPPING, VideoStatus.CLIPPED),
+    JobKind.EXPORT: (VideoStatus.EXPORTING, VideoStatus.EXPORTED),
+}
+
+
+async def keep(tx: BaseDBAsyncClient, job: Job, result: Result) -> None:
+    """Store what the job made."""
+    match result:
+        case Ingested():
+            await keep_video(tx, job, result)
+        case Transcribed():
+            await keep_transcript(tx, job, result)
+        case ClipsFound():
+            await keep_clips(tx, job, result)
+        case SubtitlesStyled():
+            await keep_subtitles(tx, job, result)
+        case Exported():
+            await keep_exports(tx, job, result)
+        case _:
+            assert_never(result)
+
+
+async def follow(tx: BaseDBAsyncClient, job: Job) -> None:
+    """Let the video's status tell where its pipeline is."""
+    video = await Video.filter(id=job.video_id).using_db(tx).select_for_update().get_or_none()
+    stage = STAGES.get(JobKind(job.kind))
+    if video is None or stage is None:
+        return
+    working, done = stage
+    stages = {**video.stages, job.kind: job.state}
+    match job.state:
+        case JobState.SUCCEEDED:
+            status, problem = done, None
+        case JobState.FAILED if job.kind is JobKind.INGEST:
+            status, problem = VideoStatus.FAILED, job.problem
+        case JobState.FAILED | JobState.CANCELLED:
+            status, problem = furthest(stages), None
+        case _:
+            status, problem = working, None
+    await (
+        Video.filter(id=video.id)
+        .using_db(tx)
+        .update(status=status, stages=stages, problem=problem, updated_at=now())
+    )
+
+
+def furthest(stages: dict[str, str]) -> VideoStatus:
+    """The last stage that is done."""
+    done = [made for kind, (_, made) in STAGES.items() if stages.get(kind) == JobState.SUCCEEDED]
+    return done[-1] if done else VideoStatus.AWAITING_UPLOAD
+
+
+async def keep_video(tx: BaseDBAsyncClient, job: Job, result: Ingested) -> None:
+    media = result.media
+    await (
+        Video.filter(id=job.video_id)
+        .using_db(tx)
+        .update(
+            object=result.object.model_dump(mode="json"),
+            media=media.model_dump(mode="json"),
+            sha256=result.object.sha256,
+            size_bytes=result.object.size_bytes,
+            duration_s=media.duration_s,
+            frame_rate=media.frame_rate,
+            width=media.width,
+            height=media.height,
+            vfr=media.vfr,
+            updated_at=now(),
+        )
+    )
+    await register(tx, job, result.artifacts)
+
+
+async def keep_transcript(tx: BaseDBAsyncClient, job: Job, result: Transcribed) -> None:
+    await Transcript.update_or_create(
+        using_db=tx,
+        id=uuid5(job.id, "transcript"),
+        defaults={
+            "organization_id": job.organization_id,
+            "video_id": job.video_id,
+            "job_id": job.id,
+            "engine": result.engine,
+            "language": result.language,
+            "given": result.given,
+            "rough": result.rough,
+            "note": result.note,
+            "segments": [segment.model_dump(mode="json") for segment in result.segments],
+            "made_at": now(),
+        },
+    )
+    await register(tx, job, result.artifacts)
+
+
+async def keep_clips(tx: BaseDBAsyncClient, job: Job, result: ClipsFound) -> None:
+    """Found clips replace the suggestions of earlier searches, never what a person has touched."""
+    found = {clip.clip_id for clip in result.clips}
+    await (
+        Clip.filter(video_id=job.video_id, status=ClipStatus.SUGGESTED, edited=False)
+        .exclude(id__in=found)
+        .using_db(tx)
+        .update(status=ClipStatus.SUPERSEDED, updated_at=now())
+    )
+    for found_clip in result.clips:
+        plain = found_clip.model_dump(mode="json")
+        row = {
+            name: plain[name]
+            for name in ("rank", "score", "parts", "segment_ids", "crop_track")
+        } | {"job_id": job.id}  # fmt: skip
+        clip = await Clip.filter(id=found_clip.clip_id).using_db(tx).get_or_none()
+        if clip is None:
+            await Clip.create(
+                using_db=tx, id=found_clip.clip_id, organization_id=job.organization_id,
+                video_id=job.video_id, project_id=job.project_id, title=found_clip.title,
+                text=found_clip.text, start_s=found_clip.start_s, end_s=found_clip.end_s, **row,
+            )  # fmt: skip
+        elif not clip.edited:
+            clip.update_from_dict({**row, "status": ClipStatus.SUGGESTED})
+            await clip.save(using_db=tx)
+    previews = [clip.preview for clip in result.clips if clip.preview]
+    await register(tx, job, [*result.artifacts, *previews])
+
+
+async def keep_subtitles(tx: BaseDBAsyncClient, job: Job, result: SubtitlesStyled) -> None:
+    await (
+        Clip.filter(id=result.clip_id)
+        .using_db(tx)
+        .update(subtitle_style=result.style.model_dump(mode="json"), updated_at=now())
+    )
+    await register(tx, job, result.artifacts)
+
+
+async def keep_exports(tx: BaseDBAsyncClient, job: Job, result: Exported) -> None:
+    for made in result.deliverables:
+        files = [made.video, *made.subtitles]
+        await register(
+            tx, job, [file.model_copy(update={"clip_id": made.clip_id}) for file in files]
+        )
+
+
+async def register(tx: BaseDBAsyncClient, job: Job, artifacts: Iterable[Artifact]) -> None:
+    for artifact in artifacts:
+        made = artifact.object
+        await ArtifactRow.update_or_create(
+            using_db=tx,
+            id=uuid5(job.id, f"{artifact.kind}:{artifact.clip_id}:{artifact.filename}"),
+            defaults={
+                "organization_id": job.organization_id,
+                "project_id": job.project_id,
+                "video_id": job.video_id,
+                "clip_id": artifact.clip_id,
+                "job_id": job.id,
+                "kind": artifact.kind,
+                "filename": artifact.filename,
+                "key": made.key,
+                "sha256": made.sha256,
+                "size_bytes": made.size_bytes,
+                "content_type": made.content_type,
+            },
+        )

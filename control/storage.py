@@ -1,0 +1,246 @@
+"""The object store as the control plane sees it: signed URLs, sizes, and nothing of the bytes.
+
+Two stores behind one interface: any S3, or a directory whose signed URLs `control.store` serves.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from pydantic import BaseModel
+
+from control.settings import Settings
+
+
+class Upload(BaseModel):
+    """How to send the bytes: a plain request, or a form where `fields` are given."""
+
+    method: str
+    url: str
+    headers: dict[str, str] = {}
+    fields: dict[str, str] = {}
+    expires_at: datetime
+    max_bytes: int
+
+
+@dataclass(frozen=True)
+class Head:
+    size_bytes: int
+    etag: str
+
+
+class Store(Protocol):
+    async def presign_upload(
+        self, key: str, *, content_type: str, max_bytes: int, expires_s: int
+    ) -> Upload:
+        """Credentials for one upload to `key`, bound to its type, its size and a time."""
+
+    async def presign_download(
+        self, key: str, *, filename: str, content_type: str, expires_s: int
+    ) -> str:
+        """A URL that gives the bytes, with Range, until it expires."""
+
+    async def head(self, key: str) -> Head | None:
+        """Size and tag of an object, None where there is none."""
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; one that is not there is no error."""
+
+    async def close(self) -> None: ...
+
+
+def open_store(settings: Settings) -> Store:
+    """S3 where a bucket is configured, else the directory `home/objects`."""
+    if settings.s3_bucket:
+        return S3Store(settings)
+    return DirectoryStore(
+        settings.home.absolute() / "objects", settings.signing_secrets[0], settings.base_url
+    )
+
+
+class BadTicket(Exception):
+    """A signed URL that is not ours, was changed, or has expired; `code` says which."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class DirectoryStore:
+    """Plain files; URLs carry a signed ticket that says what may be done until when."""
+
+    def __init__(self, root: Path, secret: bytes, base_url: str) -> None:
+        self.root = root
+        self.key = hashlib.sha256(b"cutroom-store:" + secret).digest()
+        self.base_url = base_url
+
+    async def presign_upload(
+        self, key: str, *, content_type: str, max_bytes: int, expires_s: int
+    ) -> Upload:
+        expires = int(time.time()) + expires_s
+        ticket = {"op": "put", "key": key, "type": content_type, "max": max_bytes, "exp": expires}
+        return Upload(
+            method="PUT",
+            url=f"{self.base_url}/store/{self.sign(ticket)}",
+            headers={"Content-Type": content_type},
+            expires_at=datetime.fromtimestamp(expires, UTC),
+            max_bytes=max_bytes,
+        )
+
+    async def presign_download(
+        self, key: str, *, filename: str, content_type: str, expires_s: int
+    ) -> str:
+        ticket = {
+            "op": "get", "key": key, "type": content_type, "name": filename,
+            "exp": int(time.time()) + expires_s,
+        }  # fmt: skip
+        return f"{self.base_url}/store/{self.sign(ticket)}"
+
+    async def head(self, key: str) -> Head | None:
+        try:
+            stat = await asyncio.to_thread(self.path(key).stat)
+        except FileNotFoundError:
+            return None
+        return Head(stat.st_size, f"{stat.st_mtime_ns:x}-{stat.st_size:x}")
+
+    async def delete(self, key: str) -> None:
+        await asyncio.to_thread(self.path(key).unlink, missing_ok=True)
+
+    async def close(self) -> None:
+        return None
+
+    def path(self, key: str) -> Path:
+        """The object's file; keys that would leave the directory are refused."""
+        path = (self.root / key).resolve()
+        if not path.is_relative_to(self.root.resolve()) or ".." in Path(key).parts:
+            raise BadTicket("ticket_invalid")
+        return path
+
+    def sign(self, ticket: dict[str, Any]) -> str:
+        body = base64.urlsafe_b64encode(json.dumps(ticket, separators=(",", ":")).encode())
+        mac = hmac.digest(self.key, body, "sha256")
+        return f"{body.decode().rstrip('=')}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
+
+    def read(self, text: str, operation: str) -> dict[str, Any]:
+        """The ticket of a URL.
+
+        Raises
+        ------
+        BadTicket
+            `ticket_invalid`, or `ticket_expired` for one of ours that is too old.
+        """
+        body, _, mac = text.partition(".")
+        padded = (body + "=" * (-len(body) % 4)).encode()
+        wanted = base64.urlsafe_b64encode(hmac.digest(self.key, padded, "sha256")).decode()
+        if not hmac.compare_digest(wanted.rstrip("=").encode(), mac.encode()):
+            raise BadTicket("ticket_invalid")
+        ticket: dict[str, Any] = json.loads(base64.urlsafe_b64decode(padded))
+        if ticket["op"] != operation:
+            raise BadTicket("ticket_invalid")
+        if ticket["exp"] <= time.time():
+            raise BadTicket("ticket_expired")
+        return ticket
+
+
+class S3Store:
+    """Any S3; uploads are presigned POSTs, because only they bound the size."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.bucket = settings.s3_bucket
+        self.stack = AsyncExitStack()
+        self._client: Any = None
+
+    async def client(self) -> Any:
+        if self._client is None:
+            from aiobotocore.config import AioConfig
+            from aiobotocore.session import get_session
+
+            config = AioConfig(
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if self.settings.s3_endpoint_url else "auto"},
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            )
+            self._client = await self.stack.enter_async_context(
+                get_session().create_client(
+                    "s3",
+                    region_name=self.settings.s3_region,
+                    endpoint_url=self.settings.s3_endpoint_url or None,
+                    config=config,
+                )
+            )
+        return self._client
+
+    async def presign_upload(
+        self, key: str, *, content_type: str, max_bytes: int, expires_s: int
+    ) -> Upload:
+        client = await self.client()
+        post = await client.generate_presigned_post(
+            self.bucket,
+            key,
+            Fields={"Content-Type": content_type},
+            Conditions=[
+                {"Content-Type": content_type},
+                ["content-length-range", 0, max_bytes],
+            ],
+            ExpiresIn=expires_s,
+        )
+        return Upload(
+            method="POST",
+            url=post["url"],
+            fields=post["fields"],
+            expires_at=datetime.fromtimestamp(int(time.time()) + expires_s, UTC),
+            max_bytes=max_bytes,
+        )
+
+    async def presign_download(
+        self, key: str, *, filename: str, content_type: str, expires_s: int
+    ) -> str:
+        client = await self.client()
+        params = {
+            "Bucket": self.bucket,
+            "Key": key,
+            "ResponseContentType": content_type,
+            "ResponseContentDisposition": disposition(filename),
+        }
+        return str(
+            await client.generate_presigned_url("get_object", Params=params, ExpiresIn=expires_s)
+        )
+
+    async def head(self, key: str) -> Head | None:
+        from botocore.exceptions import ClientError
+
+        client = await self.client()
+        try:
+            found = await client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+                return None
+            raise
+        return Head(found["ContentLength"], found["ETag"].strip('"'))
+
+    async def delete(self, key: str) -> None:
+        client = await self.client()
+        await client.delete_object(Bucket=self.bucket, Key=key)
+
+    async def close(self) -> None:
+        await self.stack.aclose()
+        self._client = None
+
+
+def disposition(filename: str) -> str:
+    """`Content-Disposition` for any name (RFC 6266): plain ASCII, and the exact name encoded."""
+    plain = "".join(
+        c if c.isascii() and c.isprintable() and c not in '"\\/%;' else "_" for c in filename
+    )
+    return f"inline; filename=\"{plain}\"; filename*=UTF-8''{quote(filename, safe='')}"

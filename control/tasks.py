@@ -1,0 +1,71 @@
+"""What `cutroom serve` runs in child processes: `python -m control.tasks <name>`."""
+
+import asyncio
+import json
+import sys
+
+from control import database
+from control.access import Role
+from control.app import create_app
+from control.auth.tokens import sign
+from control.organizations.models import Membership, MemberStatus, Organization
+from control.settings import Settings
+from control.users.models import User
+
+SCRIPT_TOKEN_S = 30 * 86400
+FIRST_EMAIL = "owner@cutroom.localhost"
+
+
+def http(settings: Settings) -> None:
+    """Serve the API until told to stop."""
+    app = create_app(settings)
+    app.run(settings.host, settings.port, single_process=True, motd=False, access_log=False)
+
+
+def migrate(settings: Settings) -> None:
+    """Bring the database to the newest schema."""
+    asyncio.run(database.migrate(settings.database_url))
+
+
+def bootstrap(settings: Settings) -> None:
+    """Print a token of the first user as JSON, making that user where there is nobody yet."""
+
+    async def run() -> dict[str, str]:
+        await database.start(settings)
+        try:
+            return await first_user(settings)
+        finally:
+            await database.stop()
+
+    sys.stdout.write(json.dumps(asyncio.run(run())))
+
+
+async def first_user(settings: Settings) -> dict[str, str]:
+    """A token for the instance's first owner, who has no password until one is set."""
+    if not await User.exists():
+        user = await User.create(
+            email=FIRST_EMAIL, email_key=FIRST_EMAIL, name="Owner", is_admin=True
+        )
+        organization = await Organization.create(name="Home")
+        await Membership.create(
+            user=user, organization=organization, role=Role.OWNER, status=MemberStatus.ACTIVE
+        )
+    membership = (
+        await Membership.filter(
+            user__is_admin=True, user__is_active=True, role=Role.OWNER, status=MemberStatus.ACTIVE
+        )
+        .order_by("created_at", "id")
+        .first()
+    )
+    if membership is None:
+        return {}
+    return {
+        "token": sign(settings, membership.user_id, life_s=SCRIPT_TOKEN_S),
+        "organization_id": str(membership.organization_id),
+    }
+
+
+TASKS = {task.__name__: task for task in (http, migrate, bootstrap)}
+
+if __name__ == "__main__":
+    TASKS[sys.argv[1]](Settings.from_environment())

@@ -1,0 +1,140 @@
+"""`/v1/videos`: bring recordings in and look at them."""
+
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+from uuid import UUID, uuid4
+
+from sanic import Blueprint, HTTPResponse, Request
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.transactions import in_transaction
+
+from control.access import Member
+from control.audit import trail
+from control.bodies import body, reply
+from control.errors import Conflict, Invalid
+from control.jobs.models import Job
+from control.jobs.queue import enqueue
+from control.jobs.schemas import JobOut, accepted
+from control.openapi import spec
+from control.paging import Page, listing
+from control.paths import verb, word
+from control.projects.models import Project
+from control.records import find
+from control.settings import Settings
+from control.videos.models import Video, VideoStatus
+from control.videos.schemas import IngestUrl, IngestVideo, VideoIngesting, VideoOut
+from ray_jobs.contract import Ingest, object_key
+
+blueprint = Blueprint("videos")
+
+
+@blueprint.post("/" + word("videos:ingest"))
+@spec(body=IngestVideo, returns=VideoIngesting, status=202)
+async def ingest_video(request: Request, word: str) -> HTTPResponse:  # noqa: ARG001
+    """Bring a recording in: by direct upload, or from a URL."""
+    member, settings = request.ctx.member, request.app.ctx.settings
+    wanted = body(request, IngestVideo).root
+    project = await find(Project.of(member), wanted.project_id)
+    if isinstance(wanted, IngestUrl):
+        return await _from_url(member, settings, project, wanted)
+    if wanted.size_bytes > settings.max_upload_bytes:
+        raise Invalid.at("size_bytes", f"must be at most {settings.max_upload_bytes}")
+    video_id = uuid4()
+    key = object_key(member.organization_id, "uploads", str(video_id))
+    async with in_transaction() as tx:
+        video = await Video.create(
+            using_db=tx, id=video_id, organization_id=member.organization_id, project=project,
+            filename=wanted.filename, source="upload", upload_key=key,
+            expected_size_bytes=wanted.size_bytes, expected_sha256=wanted.sha256,
+            status=VideoStatus.AWAITING_UPLOAD,
+        )  # fmt: skip
+        await trail.record(tx, member, "video.created", video, after=wanted)
+    upload = await request.app.ctx.store.presign_upload(
+        key,
+        content_type=wanted.content_type,
+        max_bytes=wanted.size_bytes,
+        expires_s=settings.upload_s,
+    )
+    answer = VideoIngesting(video=VideoOut.model_validate(video), upload=upload)
+    return reply(answer, 202, {"Location": f"/v1/videos/{video.id}"})
+
+
+async def _from_url(
+    member: Member, settings: Settings, project: Project, wanted: IngestUrl
+) -> HTTPResponse:
+    url = str(wanted.url)
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    async with in_transaction() as tx:
+        video = await Video.create(
+            using_db=tx, id=uuid4(), organization_id=member.organization_id, project=project,
+            filename=(wanted.filename or name or "recording")[:255], source="url", url=url,
+            expected_sha256=wanted.sha256, status=VideoStatus.INGESTING,
+        )  # fmt: skip
+        await trail.record(tx, member, "video.created", video, after=wanted)
+        job = await _enqueue_ingest(tx, member, settings, video)
+    answer = VideoIngesting(video=VideoOut.model_validate(video), job=accepted(job))
+    return reply(answer, 202, {"Location": f"/v1/jobs/{job.id}"})
+
+
+async def _enqueue_ingest(
+    tx: BaseDBAsyncClient, member: Member, settings: Settings, video: Video
+) -> Job:
+    order = Ingest(
+        video_id=video.id,
+        filename=video.filename,
+        key=video.upload_key,
+        url=video.url,
+        expected_sha256=video.expected_sha256,
+        limits=settings.ingest_limits,
+    )
+    job, _ = await enqueue(
+        member, order, project_id=video.project_id, video_id=video.id,
+        max_attempts=settings.job_attempts, tx=tx,
+    )  # fmt: skip
+    video.update_from_dict({"ingest_job_id": job.id, "status": VideoStatus.INGESTING})
+    await video.save(using_db=tx, update_fields=["ingest_job_id", "status", "updated_at"])
+    return job
+
+
+@blueprint.post("/videos/" + verb("video_id", "complete-upload"))
+@spec(returns=JobOut, status=202)
+async def complete_upload(request: Request, video_id: str) -> HTTPResponse:
+    """Say that the bytes have arrived; the recording is then probed and prepared."""
+    member, settings = request.ctx.member, request.app.ctx.settings
+    video = await find(Video.of(member), video_id)
+    head = await request.app.ctx.store.head(video.upload_key) if video.upload_key else None
+    async with in_transaction() as tx:
+        video = await find(Video.of(member).using_db(tx).select_for_update(), video_id)
+        if video.ingest_job_id:
+            job = await Job.get(id=video.ingest_job_id, using_db=tx)
+            return reply(accepted(job, deduplicated=True), 202, _location(job))
+        if head is None:
+            raise Conflict("The bytes have not arrived: upload them first.", code="not_uploaded")
+        if head.size_bytes != video.expected_size_bytes:
+            raise Conflict(
+                f"{head.size_bytes} bytes have arrived of {video.expected_size_bytes}: "
+                "upload the file again.",
+                code="size_mismatch",
+            )
+        job = await _enqueue_ingest(tx, member, settings, video)
+    return reply(accepted(job), 202, _location(job))
+
+
+def _location(job: Job) -> dict[str, str]:
+    return {"Location": f"/v1/jobs/{job.id}"}
+
+
+@blueprint.get("/videos/<video_id:uuid>")
+@spec(returns=VideoOut)
+async def get_video(request: Request, video_id: UUID) -> HTTPResponse:
+    """One video."""
+    return reply(VideoOut.model_validate(await find(Video.of(request.ctx.member), video_id)))
+
+
+@blueprint.get("/projects/<project_id:uuid>/videos")
+@spec(lists=VideoOut)
+async def list_videos(request: Request, project_id: UUID) -> HTTPResponse:
+    """A project's videos, newest first."""
+    member, page = request.ctx.member, Page.of(request)
+    await find(Project.of(member), project_id)
+    return await listing(Video.of(member).filter(project_id=project_id), VideoOut, page)

@@ -1,0 +1,74 @@
+"""What a video looks like from outside, and how one is brought in."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, HttpUrl, RootModel
+
+from control.bodies import In, Out
+from control.jobs.schemas import JobOut
+from control.storage import Upload
+from control.videos.models import VideoStatus
+from ray_jobs.contract import MediaInfo, Problem, Sha256
+
+Filename = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class IngestUpload(In):
+    """A recording that the client will upload itself."""
+
+    project_id: UUID
+    source: Literal["upload"] = "upload"
+    filename: Filename
+    size_bytes: int = Field(ge=0)
+    content_type: Annotated[
+        str, Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+(;[ -~]*)?$")
+    ] = "application/octet-stream"
+    sha256: Sha256 | None = None
+
+
+class IngestUrl(In):
+    """A recording that the workers fetch."""
+
+    project_id: UUID
+    source: Literal["url"]
+    url: HttpUrl
+    filename: Filename | None = None
+    sha256: Sha256 | None = None
+
+
+class IngestVideo(RootModel[Annotated[IngestUpload | IngestUrl, Field(discriminator="source")]]):
+    """Either way of bringing a recording in."""
+
+
+class VideoOut(Out):
+    """`media` is what the probe found; `stages` says for each kind of job how it ended last."""
+
+    id: UUID
+    project_id: UUID
+    filename: str
+    source: str
+    url: str | None
+    status: VideoStatus
+    stages: dict[str, str]
+    problem: Problem | None
+    ingest_job_id: UUID | None
+    sha256: str | None
+    size_bytes: int | None
+    duration_s: float | None
+    frame_rate: str | None
+    width: int | None
+    height: int | None
+    vfr: bool | None
+    media: MediaInfo | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class VideoIngesting(Out):
+    """`upload` says where to send the bytes; `job` is there when none need to be sent."""
+
+    video: VideoOut
+    upload: Upload | None = None
+    job: JobOut | None = None
