@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from sanic import Blueprint, HTTPResponse, Request
-from tortoise.expressions import Subquery
+from tortoise.expressions import Q, Subquery
 from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
@@ -47,7 +47,7 @@ def _visible(caller: SignedIn) -> QuerySet[User]:
     if caller.is_admin:
         return User.all()
     shared = Membership.filter(organization_id__in=_organizations_of(caller.user_id))
-    return User.filter(id__in=Subquery(shared.values("user_id"))) | User.filter(id=caller.user_id)
+    return User.filter(Q(id__in=Subquery(shared.values("user_id"))) | Q(id=caller.user_id))
 
 
 @blueprint.get("/")

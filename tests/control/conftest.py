@@ -108,6 +108,7 @@ class serving:  # noqa: N801 - reads as a verb: async with serving(app)
 
     async def __aenter__(self) -> Sanic:
         settings = self.app.ctx.settings
+        self.app.config.TOUCHUP = False  # it rewrites Sanic's methods, once per process
         self.server = await self.app.create_server(
             host=settings.host, port=settings.port, return_asyncio_server=True
         )
