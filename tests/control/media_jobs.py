@@ -1,0 +1,97 @@
+"""The part of a worker, played over HTTP: claim what is queued, report what a test wants."""
+
+import hashlib
+from uuid import uuid5
+
+from control.jobs.lifecycle import worker_token
+from control.jobs.queue import claim
+from ray_jobs.contract import (
+    Artifact,
+    ClipsFound,
+    Evidence,
+    FoundClip,
+    Ingested,
+    JobKind,
+    MediaInfo,
+    ObjectRef,
+    Report,
+    ScorePart,
+    Segment,
+    Transcribed,
+    Word,
+    object_key,
+)
+
+SHA = hashlib.sha256(b"recording").hexdigest()
+
+
+class Hand:
+    """Works on one claimed job."""
+
+    def __init__(self, client, settings, job):
+        self.client, self.settings, self.job, self.seq = client, settings, job, 0
+
+    async def report(self, state="running", *, attempt=None, seq=None, token=None, **more):
+        self.seq += 1
+        report = Report(
+            attempt=attempt or self.job.attempt, seq=seq or self.seq, state=state, **more
+        )
+        return await self.client.patch(
+            f"/v1/jobs/{self.job.id}/worker-status",
+            content=report.model_dump_json(),
+            headers={"X-Worker-Token": token or worker_token(self.settings, self.job)},
+        )
+
+
+async def claimed(client, settings, kind: JobKind) -> Hand:
+    jobs = await claim({kind: 1}, lease_s=60)
+    assert len(jobs) == 1, f"no {kind} is queued"
+    return Hand(client, settings, jobs[0])
+
+
+def ref(organization_id, name: str) -> ObjectRef:
+    return ObjectRef(
+        key=object_key(organization_id, "objects", name),
+        sha256=SHA,
+        size_bytes=9,
+        content_type="video/mp4",
+    )
+
+
+def ingested(job) -> Ingested:
+    proxy = Artifact(
+        kind="proxy", object=ref(job.organization_id, "proxy"), filename="proxy.mp4"
+    )
+    media = MediaInfo(
+        container="mp4", duration_s=30.0, frame_rate="25/1", width=640, height=360, frames=750
+    )
+    return Ingested(object=ref(job.organization_id, SHA), media=media, artifacts=[proxy])
+
+
+def transcribed(_job) -> Transcribed:
+    words = [
+        Word(id=f"w{n}", text=text, start_s=n, end_s=n + 0.5, confidence=0.9)
+        for n, text in enumerate("rivers made the cities we live in".split())
+    ]
+    segment = Segment(
+        id="s1", start_s=0, end_s=6.5, text="rivers made the cities we live in",
+        confidence=0.9, words=words,
+    )  # fmt: skip
+    return Transcribed(
+        engine="test", language="en", given=False, rough=False, segments=[segment], artifacts=[]
+    )
+
+
+def clips_found(job, spans=((0.0, 6.5),)) -> ClipsFound:
+    part = ScorePart(
+        name="hook", value=1, normalised=1, weight=1, contribution=1,
+        evidence=Evidence(start_s=0, end_s=1),
+    )  # fmt: skip
+    clips = [
+        FoundClip(
+            clip_id=uuid5(job.video_id, f"{start}-{end}"), rank=rank, start_s=start, end_s=end,
+            score=1.0, parts=[part], title=f"Clip {rank}", text="rivers",
+        )
+        for rank, (start, end) in enumerate(spans, 1)
+    ]  # fmt: skip
+    return ClipsFound(clips=clips, candidates=3, shots=2, artifacts=[])

@@ -1,0 +1,252 @@
+"""The path of a recording through the API, with the workers' part played over HTTP."""
+
+import pytest
+
+from ray_jobs.contract import JobKind
+from tests.control.media_jobs import SHA, claimed, clips_found, ingested, transcribed
+
+
+@pytest.fixture
+async def api(client, owner, app):
+    """Requests as `owner`, and the steps of the path as verbs."""
+
+    class Path:
+        async def call(self, method, path, status=200, **body):
+            answer = await client.request(
+                method, path, headers=owner.headers, json=body or None
+            )
+            assert answer.status_code == status, answer.text
+            return answer.json()
+
+        async def work(self, kind, result, **more):
+            hand = await claimed(client, app.ctx.settings, kind)
+            answer = await hand.report(
+                "succeeded", progress=1.0, result=result(hand.job), **more
+            )
+            assert answer.status_code == 200, answer.text
+            return await self.call("GET", f"/v1/jobs/{hand.job.id}")
+
+        async def upload(self, data=b"recording", **more):
+            project = await self.call("POST", "/v1/projects", 201, name="Rivers")
+            answer = await self.call(
+                "POST", "/v1/videos:ingest", 202, project_id=project["id"], source="upload",
+                filename="a 'b'; [v]\n☃.mp4", size_bytes=len(data), **more,
+            )  # fmt: skip
+            sent = answer["upload"]
+            put = await client.request(
+                sent["method"], sent["url"], content=data, headers=sent["headers"]
+            )
+            assert put.status_code == 204, put.text
+            return answer["video"]
+
+        async def ready(self):
+            video = await self.upload()
+            await self.call("POST", f"/v1/videos/{video['id']}:complete-upload", 202)
+            await self.work(JobKind.INGEST, ingested)
+            return await self.call("GET", f"/v1/videos/{video['id']}")
+
+        async def with_clips(self):
+            video = await self.ready()
+            await self.call("POST", f"/v1/videos/{video['id']}/transcripts", 202)
+            await self.work(JobKind.TRANSCRIBE, transcribed)
+            await self.call("POST", f"/v1/videos/{video['id']}/generate-clips", 202)
+            await self.work(JobKind.FIND_CLIPS, clips_found)
+            clips = await self.call("GET", f"/v1/videos/{video['id']}/clips")
+            return video, clips["items"][0]
+
+    return Path()
+
+
+class TestIngest:
+    async def test_an_upload_becomes_a_ready_video_with_what_the_probe_found(self, api):
+        video = await api.ready()
+        assert (video["status"], video["sha256"]) == ("ready", SHA)
+        assert (video["frame_rate"], video["duration_s"], video["vfr"]) == ("25/1", 30.0, False)
+        assert video["filename"] == "a 'b'; [v]\n☃.mp4"
+
+    async def test_completing_before_the_bytes_are_there_is_refused(self, api):
+        project = await api.call("POST", "/v1/projects", 201, name="Rivers")
+        answer = await api.call(
+            "POST", "/v1/videos:ingest", 202, project_id=project["id"], source="upload",
+            filename="a.mp4", size_bytes=10,
+        )  # fmt: skip
+        path = f"/v1/videos/{answer['video']['id']}:complete-upload"
+        assert (await api.call("POST", path, 409))["code"] == "not_uploaded"
+
+    async def test_completing_twice_gives_the_same_job(self, api):
+        video = await api.upload()
+        path = f"/v1/videos/{video['id']}:complete-upload"
+        first = await api.call("POST", path, 202)
+        again = await api.call("POST", path, 202)
+        assert first["id"] == again["id"]
+        assert again["deduplicated"]
+        await api.work(JobKind.INGEST, ingested)
+
+    async def test_work_on_a_video_that_is_not_ready_is_refused(self, api):
+        video = await api.upload()
+        answer = await api.call("POST", f"/v1/videos/{video['id']}/transcripts", 409)
+        assert answer["code"] == "video_not_ready"
+
+    async def test_a_url_goes_straight_to_the_workers(self, api):
+        project = await api.call("POST", "/v1/projects", 201, name="Rivers")
+        answer = await api.call(
+            "POST", "/v1/videos:ingest", 202, project_id=project["id"], source="url",
+            url="https://example.org/talk.mp4",
+        )  # fmt: skip
+        assert (answer["job"]["kind"], answer["upload"]) == ("ingest", None)
+        assert answer["video"]["filename"] == "talk.mp4"
+        await api.work(JobKind.INGEST, ingested)
+
+    @pytest.mark.parametrize(
+        "bad",
+        [
+            {"source": "ftp"},
+            {"source": "url", "url": "ftp://example.org/a"},
+            {"source": "upload", "filename": "", "size_bytes": 1},
+            {"source": "upload", "filename": "a", "size_bytes": -1},
+            {"source": "upload", "filename": "a", "size_bytes": 2**60},
+            {"source": "upload", "filename": "a", "size_bytes": 1, "surprise": 1},
+        ],
+    )
+    async def test_malformed_requests_are_422_and_say_where(self, api, bad):
+        project = await api.call("POST", "/v1/projects", 201, name="Rivers")
+        answer = await api.call(
+            "POST", "/v1/videos:ingest", 422, project_id=project["id"], **bad
+        )
+        assert answer["errors"]
+
+
+class TestFailedIngest:
+    async def test_fails_its_video_with_the_problem_and_nothing_else(self, api, client, app):
+        other = await api.ready()
+        video = await api.upload()
+        await api.call("POST", f"/v1/videos/{video['id']}:complete-upload", 202)
+        hand = await claimed(client, app.ctx.settings, JobKind.INGEST)
+        problem = {"code": "corrupt_media", "detail": "No frame decodes.", "retryable": False}
+        await hand.report("failed", problem=problem)
+        video = await api.call("GET", f"/v1/videos/{video['id']}")
+        assert (video["status"], video["problem"]) == ("failed", problem)
+        assert (await api.call("GET", f"/v1/videos/{other['id']}"))["status"] == "ready"
+
+
+class TestClips:
+    async def test_the_path_leads_from_video_to_clips(self, api):
+        video, clip = await api.with_clips()
+        assert (clip["rank"], clip["title"], clip["status"]) == (1, "Clip 1", "suggested")
+        assert clip["parts"][0]["contribution"] == 1
+        assert (await api.call("GET", f"/v1/videos/{video['id']}"))["status"] == "clipped"
+        transcripts = await api.call("GET", f"/v1/videos/{video['id']}/transcripts")
+        assert transcripts["count"] == 1
+
+    async def test_the_same_request_finds_the_same_job(self, api):
+        video, _ = await api.with_clips()
+        again = await api.call("POST", f"/v1/videos/{video['id']}/generate-clips", 202)
+        assert (again["deduplicated"], again["state"]) == (True, "succeeded")
+
+    async def test_weights_of_the_request_reach_the_worker(self, api, client, app):
+        video, _ = await api.with_clips()
+        await api.call(
+            "POST", f"/v1/videos/{video['id']}/generate-clips", 202, weights={"hook": 3.0}
+        )
+        hand = await claimed(client, app.ctx.settings, JobKind.FIND_CLIPS)
+        assert hand.job.spec["weights"]["hook"] == 3.0
+        assert hand.job.spec["segments"][0]["words"][0]["text"] == "rivers"
+        await hand.report("succeeded", result=clips_found(hand.job))
+
+    async def test_a_new_search_keeps_what_a_person_edited(self, api):
+        video, clip = await api.with_clips()
+        await api.call("PATCH", f"/v1/clips/{clip['id']}", title="Mine")
+        await api.call("POST", f"/v1/videos/{video['id']}/generate-clips", 202, max_clips=2)
+        await api.work(
+            JobKind.FIND_CLIPS, lambda job: clips_found(job, ((0.0, 3.5), (3.5, 6.5)))
+        )
+        clips = (await api.call("GET", f"/v1/videos/{video['id']}/clips"))["items"]
+        assert sorted(c["title"] for c in clips) == ["Clip 1", "Clip 2", "Mine"]
+
+    async def test_trimming_snaps_to_words(self, api):
+        _, clip = await api.with_clips()
+        answer = await api.call("PATCH", f"/v1/clips/{clip['id']}", start_s=0.9, end_s=3.6)
+        assert (answer["start_s"], answer["end_s"]) == (1.0, 3.5)
+
+    async def test_a_clip_cannot_end_before_it_starts(self, api):
+        _, clip = await api.with_clips()
+        await api.call("PATCH", f"/v1/clips/{clip['id']}", 422, start_s=5.0, end_s=1.0)
+
+    async def test_unknown_presets_and_bad_overrides_are_422(self, api):
+        _, clip = await api.with_clips()
+        path = f"/v1/clips/{clip['id']}/subtitles:style"
+        await api.call("POST", path, 422, preset="nope")
+        answer = await api.call("POST", path, 422, overrides={"color": "red"})
+        assert answer["errors"][0]["at"] == "overrides.color"
+
+    async def test_an_export_carries_the_words_and_style_of_each_clip(self, api, client, app):
+        video, clip = await api.with_clips()
+        path = f"/v1/projects/{video['project_id']}/export"
+        answer = await api.call("POST", path, 202, aspect="1:1", height=720, preset="box")
+        assert answer["kind"] == "export"
+        hand = await claimed(client, app.ctx.settings, JobKind.EXPORT)
+        cut = hand.job.spec["clips"][0]
+        assert cut["clip_id"] == clip["id"]
+        assert [word["text"] for word in cut["words"]][:2] == ["rivers", "made"]
+        assert cut["style"]["preset"] == "box"
+        await hand.report("failed", problem={"code": "encode_failed", "detail": "x"})
+
+
+class TestTranscriptEdits:
+    async def test_changed_words_share_the_gap_and_the_others_keep_their_times(self, api):
+        video, _ = await api.with_clips()
+        base = f"/v1/videos/{video['id']}/transcripts"
+        brief = (await api.call("GET", base))["items"][0]
+        patch = {"segments": [{"id": "s1", "text": "rivers built great cities we live in"}]}
+        answer = await api.call("PATCH", f"{base}/{brief['id']}", **patch)
+        words = answer["segments"][0]["words"]
+        assert [w["text"] for w in words] == "rivers built great cities we live in".split()
+        assert [w["interpolated"] for w in words] == [False, True, True, *[False] * 4]
+        assert words[3]["start_s"] == 3
+        assert all(a["end_s"] <= b["start_s"] for a, b in zip(words, words[1:], strict=False))
+        assert answer["revision"] == 2
+
+
+class TestArtifacts:
+    async def test_are_listed_with_links_and_a_lost_object_says_so(self, api, client):
+        video = await api.ready()
+        listed = await api.call("GET", f"/v1/videos/{video['id']}/artifacts")
+        proxy = listed["items"][0]
+        assert (proxy["kind"], proxy["size_bytes"]) == ("proxy", 9)
+        missing = await client.get(proxy["download_url"])
+        assert (missing.status_code, missing.json()["code"]) == (404, "object_missing")
+
+    async def test_only_objects_of_the_own_organisation_can_be_registered(self, api):
+        video = await api.ready()
+        await api.call(
+            "POST", f"/v1/videos/{video['id']}/artifacts", 422, kind="note", filename="a",
+            key="orgs/00000000-0000-4000-8000-000000000000/x", sha256=SHA,
+            content_type="text/plain",
+        )  # fmt: skip
+
+
+async def test_an_upload_larger_than_it_said_is_refused_and_leaves_nothing(api, client):
+    project = await api.call("POST", "/v1/projects", 201, name="Rivers")
+    answer = await api.call(
+        "POST", "/v1/videos:ingest", 202, project_id=project["id"], source="upload",
+        filename="a.mp4", size_bytes=4,
+    )  # fmt: skip
+    sent = answer["upload"]
+    put = await client.request(
+        sent["method"], sent["url"], content=b"12345", headers=sent["headers"]
+    )
+    assert (put.status_code, put.json()["code"]) == (413, "too_large")
+    path = f"/v1/videos/{answer['video']['id']}:complete-upload"
+    assert (await api.call("POST", path, 409))["code"] == "not_uploaded"
+
+
+async def test_links_that_were_changed_are_refused(api, client, app):
+    url = await app.ctx.store.presign_download(
+        "orgs/a/b", filename="x", content_type="text/plain", expires_s=60
+    )
+    assert (await client.get(url + "x")).json()["code"] == "ticket_invalid"
+    old = await app.ctx.store.presign_download(
+        "orgs/a/b", filename="x", content_type="text/plain", expires_s=-1
+    )
+    assert (await client.get(old)).json()["code"] == "ticket_expired"
+    assert (await client.put(url, content=b"")).status_code == 403
