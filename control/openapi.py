@@ -80,13 +80,20 @@ def plain_path(route: Route) -> str:
     return re.sub(r"<(?:__\w+__:)?(\w+)(?::[^>]*)?>", r"{\1}", path)
 
 
+def handler_of(route: Route) -> Callable[..., Any]:
+    """The function we wrote; Sanic wraps those of WebSockets."""
+    wrapped = getattr(route.handler, "args", ())
+    handler: Callable[..., Any] = wrapped[0] if wrapped else route.handler
+    return handler
+
+
 def operations(app: Sanic) -> Iterator[tuple[str, str, Route, Spec]]:
     """Every method and path of the API with its route and what is noted on its handler."""
     for route in app.router.routes:
         path = plain_path(route)
         if not path.startswith("/v1"):
             continue
-        noted = getattr(route.handler, "spec", Spec())
+        noted = getattr(handler_of(route), "spec", Spec())
         for method in sorted(route.methods or ()):
             if method not in {"HEAD", "OPTIONS"}:
                 yield method, path, route, noted
@@ -140,9 +147,9 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
     from control.api import door_of
 
     door = door_of(route)
-    summary, _, description = (inspect.getdoc(route.handler) or "").partition("\n")
+    summary, _, description = (inspect.getdoc(handler_of(route)) or "").partition("\n")
     operation: Json = {
-        "operationId": route.handler.__name__,
+        "operationId": handler_of(route).__name__,
         "summary": summary.rstrip("."),
         "tags": [path.split("/")[2].partition(":")[0]],
         "parameters": [*_path_parameters(path), *_headers(method, door, path)],

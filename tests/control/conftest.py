@@ -16,12 +16,13 @@ from uuid import UUID
 import asyncpg
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from sanic import Sanic
 
 from control import database
 from control.access import Role
 from control.app import create_app
-from control.auth import tokens
+from control.auth import passwords, tokens
 from control.organizations.models import Membership, MemberStatus, Organization
 from control.settings import Settings
 from control.users.models import User
@@ -48,6 +49,13 @@ class Person:
     @property
     def organization_id(self) -> UUID:
         return self.organization.id
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> None:
+    """Argon2 with the least it accepts: real, but not slow on purpose."""
+    passwords._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords._nobody = passwords._hasher.hash("nobody has this password")
 
 
 @pytest.fixture(scope="session")

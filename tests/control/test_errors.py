@@ -1,0 +1,117 @@
+"""Every failure is a problem document with a code, whatever went wrong and wherever."""
+
+import asyncio
+import json
+
+import pytest
+from asyncpg import DataError
+from pydantic import BaseModel, ValidationError
+from tortoise.exceptions import OperationalError
+
+from control import errors
+
+FIELDS = {"type", "title", "status", "detail", "instance", "code", "request_id", "errors"}
+
+
+def assert_problem(answer, status, code):
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json().keys() >= FIELDS
+    assert answer.json()["status"] == status
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/v1/projects/not-a-uuid", "/v1/%00", "/v1/%ff"])
+async def test_an_unknown_path_is_a_problem(client, owner, path):
+    assert_problem(await client.get(path, headers=owner.headers), 404, "not_found")
+
+
+async def test_a_method_that_is_not_allowed_names_those_that_are(client):
+    answer = await client.put("/v1/projects")
+    assert_problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET, POST"
+
+
+async def test_the_callers_request_id_comes_back(client):
+    answer = await client.get("/nowhere", headers={"X-Request-ID": "mine-42"})
+    assert_problem(answer, 404, "not_found")
+    assert answer.json()["request_id"] == "mine-42"
+
+
+@pytest.mark.parametrize(
+    "raw", [b"{", b"nul", b'{"name": NaN}', b'{"a": 1e}', b"\xff\xfe", b"[1,]"]
+)
+async def test_a_body_that_is_not_json_is_malformed(client, owner, raw):
+    answer = await client.post("/v1/projects", content=raw, headers=owner.headers)
+    assert_problem(answer, 400, "malformed_json")
+
+
+async def test_a_body_of_another_kind_is_refused(client, owner):
+    headers = {**owner.headers, "Content-Type": "text/xml"}
+    answer = await client.post("/v1/projects", content=b"<a/>", headers=headers)
+    assert_problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    ("raw", "at"),
+    [
+        (b"{}", "name"),
+        (b"[]", ""),
+        (b'{"name": 5}', "name"),
+        (b'{"name": "a\\u0000b"}', "name"),
+        (b'{"name": "a", "description": "\\u0000"}', "description"),
+    ],
+)
+async def test_a_wrong_field_is_pointed_at(client, owner, raw, at):
+    answer = await client.post("/v1/projects", content=raw, headers=owner.headers)
+    assert_problem(answer, 422, "invalid")
+    assert [error["at"] for error in answer.json()["errors"]] == [at]
+
+
+async def test_an_escaped_backslash_before_u0000_is_ordinary_text(client, owner):
+    answer = await client.post("/v1/projects", json={"name": "\\u0000"}, headers=owner.headers)
+    assert (answer.status_code, answer.json()["name"]) == (201, "\\u0000")
+
+
+async def test_a_body_that_is_too_large_is_refused_before_it_is_read(app):
+    settings = app.ctx.settings
+    reader, writer = await asyncio.open_connection(settings.host, settings.port)
+    head = f"POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Length: {settings.max_body_bytes + 1}\r\n\r\n"
+    writer.write(head.encode())
+    status_line = await reader.readline()
+    writer.close()
+    assert b" 413 " in status_line
+
+
+@pytest.mark.media
+async def test_no_json_ever_breaks_the_server(client, owner, media):
+    files = sorted((media / "security" / "json").glob("*.json"))
+    assert files
+    for file in files:
+        answer = await client.post("/v1/projects", content=file.read_bytes(), headers=owner.headers)
+        expected = {"y": {422}, "n": {400, 422}, "i": {400, 422}}[file.name[0]]
+        assert answer.status_code in expected, file.name
+        if file.name[0] == "n" and file.stat().st_size:
+            assert answer.json()["code"] == "malformed_json", file.name
+
+
+def test_what_we_did_not_foresee_is_not_told():
+    problem = errors.as_problem(RuntimeError("password=hunter2"))
+    assert (problem.status, problem.code) == (500, "internal_error")
+    assert "hunter2" not in problem.detail
+
+
+def test_a_value_that_cannot_be_stored_is_the_callers_to_mend():
+    try:
+        raise OperationalError("x") from DataError("value out of int32 range")
+    except OperationalError as error:
+        assert errors.as_problem(error).status == 422
+
+
+def test_findings_never_repeat_the_input():
+    class Model(BaseModel):
+        password: int
+
+    with pytest.raises(ValidationError) as caught:
+        Model.model_validate({"password": "hunter2"})
+    assert "hunter2" not in json.dumps(errors.pointed(caught.value))
