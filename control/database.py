@@ -66,7 +66,8 @@ async def stop() -> None:
 
 def default() -> BaseDBAsyncClient:
     """The pool, for statements that belong to no transaction."""
-    return connections.get("default")
+    connection: BaseDBAsyncClient = connections.get("default")
+    return connection
 
 
 async def migrate(database_url: str) -> None:

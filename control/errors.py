@@ -77,7 +77,9 @@ class Conflict(ApiError):
     def __init__(
         self, detail: str | None = None, *, allowed: Sequence[str] | None = None, **more: Any
     ) -> None:
-        super().__init__(detail, **({} if allowed is None else {"allowed": list(allowed)}), **more)
+        if allowed is not None:
+            more["allowed"] = list(allowed)
+        super().__init__(detail, **more)
 
 
 class PreconditionFailed(ApiError):
@@ -118,7 +120,7 @@ CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "
          426: "upgrade_required", 503: "unavailable"}  # fmt: skip
 
 
-def pointed(error: ValidationError) -> list[Pointed]:
+def pointed(error: ValidationError) -> Sequence[Pointed]:
     """Pydantic's findings as `{at, message}`, never the offending input itself."""
     return [
         {"at": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}

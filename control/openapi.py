@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
@@ -72,6 +73,13 @@ class Problem(BaseModel):
     errors: list[dict[str, str]]
 
 
+class WebSocketQuery(BaseModel):
+    """Browsers cannot give a WebSocket headers."""
+
+    token: str
+    org_id: UUID
+
+
 def plain_path(route: Route) -> str:
     """A route's path as its users write it: `/v1/jobs/{job_id}:cancel`."""
     path = "/" + route.path.strip("/")
@@ -87,13 +95,18 @@ def handler_of(route: Route) -> Callable[..., Any]:
     return handler
 
 
+def is_websocket(route: Route) -> bool:
+    return handler_of(route) is not route.handler
+
+
 def operations(app: Sanic) -> Iterator[tuple[str, str, Route, Spec]]:
     """Every method and path of the API with its route and what is noted on its handler."""
     for route in app.router.routes:
         path = plain_path(route)
         if not path.startswith("/v1"):
             continue
-        noted = getattr(handler_of(route), "spec", Spec())
+        default = Spec(status=101) if is_websocket(route) else Spec()
+        noted = getattr(handler_of(route), "spec", default)
         for method in sorted(route.methods or ()):
             if method not in {"HEAD", "OPTIONS"}:
                 yield method, path, route, noted
@@ -148,20 +161,22 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
 
     door = door_of(route)
     summary, _, description = (inspect.getdoc(handler_of(route)) or "").partition("\n")
+    problem = {"application/problem+json": {"schema": schemas.refer(Problem, "serialization")}}
     operation: Json = {
         "operationId": handler_of(route).__name__,
         "summary": summary.rstrip("."),
         "tags": [path.split("/")[2].partition(":")[0]],
-        "parameters": [*_path_parameters(path), *_headers(method, door, path)],
+        "parameters": [
+            *_path_parameters(path),
+            *(_query_parameters(WebSocketQuery) if is_websocket(route) else []),
+            *([] if is_websocket(route) else _headers(method, door, path)),
+        ],
         "security": {"open": [], "worker": [{"worker": []}]}.get(door, [{"token": []}]),
         "responses": {
             str(noted.status): _answer(noted, schemas),
-            "default": {
-                "description": "What went wrong",
-                "content": {"application/problem+json": {"schema": schemas.refer(Problem, "serialization")}},
-            },
+            "default": {"description": "What went wrong", "content": problem},
         },
-    }  # fmt: skip
+    }
     if description.strip():
         operation["description"] = description.strip()
     if door == "member":
@@ -197,7 +212,7 @@ def _id_schema(name: str) -> Json:
 
 
 def _headers(method: str, door: str, path: str) -> list[Json]:
-    headers = []
+    headers: list[tuple[str, bool, Json]] = []
     if door == "member" and "{organization_id}" not in path:
         headers.append(("X-Org-ID", True, {"type": "string", "format": "uuid"}))
     if door in {"member", "user"} and method == "POST":

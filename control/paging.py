@@ -5,6 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field
 from sanic import HTTPResponse, Request
+from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from control.bodies import In, query, reply
@@ -53,7 +54,8 @@ async def listing(
     Every field of `out` is a column of the row, or is named in `out.columns`
     (`{field: "relation__column"}`), or has a default.
     """
-    columns = _columns(queryset.model, out)
+    model: type[Model] = queryset.model
+    columns = _columns(model, out)
     rows = await queryset.order_by(*order).limit(page.limit).offset(page.offset).values(**columns)
     total = page.offset + len(rows)
     if len(rows) == page.limit or (page.offset and not rows):
@@ -76,7 +78,7 @@ def listed(items: list[T], out: type[T], page: Page, total: int) -> HTTPResponse
 
 
 @lru_cache
-def _columns(model: Any, out: type[BaseModel]) -> dict[str, str]:
+def _columns(model: type[Model], out: type[BaseModel]) -> dict[str, str]:
     named: dict[str, str] = getattr(out, "columns", {})
     own = model._meta.fields_db_projection  # noqa: SLF001 - Tortoise's own name for its columns
     return {name: named.get(name, name) for name in out.model_fields if name in own} | dict(named)

@@ -72,7 +72,7 @@ async def find(queryset: QuerySet[R], id: UUID | str) -> R:  # noqa: A002 - the 
 
 def check_if_match(request: Request | None, row: Record) -> str | None:
     """Honour `If-Match`: the header when it names the row's version, else `PreconditionFailed`."""
-    wanted = request.headers.get("if-match") if request else None
+    wanted: str | None = request.headers.get("if-match") if request else None
     if wanted is None or wanted.strip() == "*":
         return None
     if etag(row) not in [tag.strip().removeprefix("W/") for tag in wanted.split(",")]:

@@ -1,10 +1,13 @@
 """The audit trail: who did what to which thing, before and after; rows are never changed."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tortoise import fields
 from tortoise.models import Model
+
+if TYPE_CHECKING:
+    from control.organizations.models import Organization
 
 
 class AuditLog(Model):
@@ -12,7 +15,7 @@ class AuditLog(Model):
 
     id = fields.UUIDField(primary_key=True)
     created_at = fields.DatetimeField(auto_now_add=True)
-    organization = fields.ForeignKeyField(
+    organization: fields.ForeignKeyNullableRelation["Organization"] = fields.ForeignKeyField(
         "models.Organization", related_name=False, null=True, on_delete=fields.CASCADE
     )
     organization_id: UUID | None

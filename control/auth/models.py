@@ -1,5 +1,6 @@
 """Sign-in state: refresh tokens by family, failed attempts by who tried what."""
 
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tortoise import fields
@@ -7,11 +8,16 @@ from tortoise.models import Model
 
 from control.records import Record
 
+if TYPE_CHECKING:
+    from control.users.models import User
+
 
 class RefreshToken(Record):
     """One link of a chain; only its SHA-256 is kept. `used_at` set twice means a thief."""
 
-    user = fields.ForeignKeyField("models.User", related_name=False, on_delete=fields.CASCADE)
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name=False, on_delete=fields.CASCADE
+    )
     user_id: UUID
     family = fields.UUIDField(db_index=True)
     digest = fields.CharField(max_length=64, unique=True)

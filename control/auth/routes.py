@@ -3,6 +3,7 @@
 from typing import Any
 
 from sanic import Blueprint, HTTPResponse, Request
+from sanic.request import RequestParameters
 
 from control.auth.schemas import GRANT, Grant, Me, MyOrganization, PasswordGrant, TokenOut
 from control.auth.sessions import refresh, sign_in
@@ -36,7 +37,8 @@ async def create_token(request: Request) -> HTTPResponse:
 def _grant(request: Request) -> Any:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        given: Any = {name: request.form.get(name) for name in request.form or {}}
+        form = request.form or RequestParameters()
+        given: Any = {name: form.get(name) for name in form}
         given.pop("scope", None)
     else:
         given = parsed_json(request)

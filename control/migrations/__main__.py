@@ -11,4 +11,4 @@ TORTOISE_ORM = config("postgresql://localhost/unused")
 
 if __name__ == "__main__":
     here = CLIContext("control.migrations.__main__.TORTOISE_ORM", None)
-    asyncio.run(makemigrations(here, (), empty=False, name=(sys.argv[1:] or [None])[0]))
+    asyncio.run(makemigrations(here, (), empty=False, name=next(iter(sys.argv[1:]), None)))

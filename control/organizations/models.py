@@ -1,12 +1,16 @@
 """Organisations and who belongs to them."""
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tortoise import fields
 
 from control.access import Role
 from control.records import Record
+
+if TYPE_CHECKING:
+    from control.users.models import User
 
 
 class MemberStatus(StrEnum):
@@ -27,7 +31,7 @@ class Membership(Record):
         "models.Organization", related_name="memberships", on_delete=fields.CASCADE
     )
     organization_id: UUID
-    user = fields.ForeignKeyField(
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
         "models.User", related_name="memberships", on_delete=fields.CASCADE
     )
     user_id: UUID

@@ -59,7 +59,7 @@ async def list_organizations(request: Request) -> HTTPResponse:
 
 @members.get("/")
 @spec(returns=OrganizationOut)
-async def get_organization(request: Request, organization_id: UUID) -> HTTPResponse:
+async def get_organization(_: Request, organization_id: UUID) -> HTTPResponse:
     """One organisation of the caller's."""
     organization = await find(Organization.all(), organization_id)
     return reply(OrganizationOut.model_validate(organization))
@@ -87,7 +87,7 @@ async def create_member(request: Request, organization_id: UUID) -> HTTPResponse
 
 @members.get("/members/<membership_id:uuid>")
 @spec(returns=MemberOut)
-async def get_member(request: Request, organization_id: UUID, membership_id: UUID) -> HTTPResponse:
+async def get_member(_: Request, organization_id: UUID, membership_id: UUID) -> HTTPResponse:
     """One membership."""
     ours = Membership.filter(organization_id=organization_id).prefetch_related("user")
     membership = await find(ours, membership_id)
@@ -102,7 +102,8 @@ async def patch_member(
     """Change somebody's role or status; it counts from their next request on."""
     patch = body(request, MemberPatch)
     membership = await change_member(request.ctx.member, membership_id, patch, request)
-    return reply(_shown(membership, membership.user))
+    location = f"/v1/organizations/{organization_id}/members/{membership.id}"
+    return reply(_shown(membership, membership.user), headers={"Content-Location": location})
 
 
 def _shown(membership: Membership, user: User) -> MemberOut:

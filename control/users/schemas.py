@@ -21,7 +21,7 @@ def email_key(email: str) -> str:
 
 
 class CreateUser(In):
-    """`invitation_token` comes from whoever invited; it is needed where sign-up is by invitation."""
+    """`invitation_token` comes from whoever invites; sign-up by invitation needs it."""
 
     email: Email
     password: Password

@@ -76,8 +76,10 @@ async def test_an_escaped_backslash_before_u0000_is_ordinary_text(client, owner)
 async def test_a_body_that_is_too_large_is_refused_before_it_is_read(app):
     settings = app.ctx.settings
     reader, writer = await asyncio.open_connection(settings.host, settings.port)
-    head = f"POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Length: {settings.max_body_bytes + 1}\r\n\r\n"
-    writer.write(head.encode())
+    size_bytes = settings.max_body_bytes + 1
+    writer.write(
+        f"POST /v1/users HTTP/1.1\r\nHost: x\r\nContent-Length: {size_bytes}\r\n\r\n".encode()
+    )
     status_line = await reader.readline()
     writer.close()
     assert b" 413 " in status_line
@@ -102,10 +104,9 @@ def test_what_we_did_not_foresee_is_not_told():
 
 
 def test_a_value_that_cannot_be_stored_is_the_callers_to_mend():
-    try:
-        raise OperationalError("x") from DataError("value out of int32 range")
-    except OperationalError as error:
-        assert errors.as_problem(error).status == 422
+    error = OperationalError("x")
+    error.__cause__ = DataError("value out of int32 range")
+    assert errors.as_problem(error).status == 422
 
 
 def test_findings_never_repeat_the_input():

@@ -1,0 +1,44 @@
+"""The app around the API: health, browsers of other sites, and a log that keeps secrets."""
+
+import logging
+
+import pytest
+
+SITE = "https://studio.example"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_a_running_server_says_so(client, path):
+    assert (await client.get(path)).status_code == 200
+
+
+async def test_an_allowed_site_may_ask_and_read(client, configured, owner):
+    configured(cors_origins=(SITE,))
+    asks = {"Origin": SITE, "Access-Control-Request-Method": "PATCH"}
+    preflight = await client.options("/v1/projects", headers=asks)
+    assert preflight.status_code == 204
+    assert preflight.headers["access-control-allow-origin"] == SITE
+    assert "PATCH" in preflight.headers["access-control-allow-methods"]
+    assert "X-Org-ID" in preflight.headers["access-control-allow-headers"]
+    answer = await client.get("/v1/projects", headers={**owner.headers, "Origin": SITE})
+    assert answer.headers["access-control-allow-origin"] == SITE
+    refused = await client.get("/v1/projects", headers={"Origin": SITE})
+    assert (refused.status_code, refused.headers["vary"]) == (401, "Origin")
+    assert refused.headers["access-control-allow-origin"] == SITE
+
+
+async def test_other_sites_get_no_leave(client, configured):
+    configured(cors_origins=(SITE,))
+    asks = {"Origin": "https://evil.example", "Access-Control-Request-Method": "GET"}
+    answer = await client.options("/v1/projects", headers=asks)
+    assert answer.status_code == 405
+    assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_the_log_names_the_request_and_no_token(client, owner, caplog):
+    with caplog.at_level(logging.INFO):
+        await client.get("/v1/projects?token=hunter2&org_id=x", headers=owner.headers)
+    line = next(record.getMessage() for record in caplog.records if record.name == "cutroom.access")
+    assert line.startswith("GET /v1/projects 200 ")
+    ours = [record.getMessage() for record in caplog.records if record.name != "httpx"]
+    assert not [line for line in ours if "hunter2" in line or owner.token in line]
