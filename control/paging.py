@@ -1,5 +1,6 @@
 """Lists: one page of a query, its place in the whole, and one shape for all of them."""
 
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -48,15 +49,19 @@ async def listing(
     page: Page,
     *,
     order: tuple[str, ...] = ("-created_at", "id"),
+    complete: Callable[[list[dict[str, Any]]], Awaitable[None]] | None = None,
 ) -> HTTPResponse:
     """One page of `queryset` as `out`, newest first, in two queries and without row objects.
 
     Every field of `out` is a column of the row, or is named in `out.columns`
-    (`{field: "relation__column"}`), or has a default.
+    (`{field: "relation__column"}`), or has a default, or is put into
+    the rows by `complete`.
     """
     model: type[Model] = queryset.model
     columns = _columns(model, out)
     rows = await queryset.order_by(*order).limit(page.limit).offset(page.offset).values(**columns)
+    if complete:
+        await complete(rows)
     total = page.offset + len(rows)
     if len(rows) == page.limit or (page.offset and not rows):
         total = await queryset.count()

@@ -8,13 +8,18 @@ from tortoise.transactions import in_transaction
 from control.access import Role
 from control.audit import trail
 from control.bodies import body, reply
+from control.errors import Conflict
+from control.jobs.models import Job, JobState
 from control.openapi import spec
 from control.paging import Page, listing
 from control.projects.models import Project
 from control.projects.schemas import CreateProject, ProjectOut, ProjectPatch
+from control.projects.status import add_status
 from control.records import amend, check_if_match, find
 
 blueprint = Blueprint("projects", url_prefix="/projects")
+
+BUSY = [JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING]
 
 
 @blueprint.post("/")
@@ -28,14 +33,15 @@ async def create_project(request: Request) -> HTTPResponse:
         )
         await trail.record(tx, member, "project.created", project, after=wanted)
     location = {"Location": f"/v1/projects/{project.id}"}
-    return reply(ProjectOut.model_validate(project), 201, location)
+    return reply(await _shown(project), 201, location)
 
 
 @blueprint.get("/")
 @spec(lists=ProjectOut)
 async def list_projects(request: Request) -> HTTPResponse:
     """The organisation's projects, newest first."""
-    return await listing(Project.of(request.ctx.member), ProjectOut, Page.of(request))
+    ours = Project.of(request.ctx.member)
+    return await listing(ours, ProjectOut, Page.of(request), complete=add_status)
 
 
 @blueprint.get("/<project_id:uuid>")
@@ -43,7 +49,7 @@ async def list_projects(request: Request) -> HTTPResponse:
 async def get_project(request: Request, project_id: UUID) -> HTTPResponse:
     """One project."""
     project = await find(Project.of(request.ctx.member), project_id)
-    return reply(ProjectOut.model_validate(project))
+    return reply(await _shown(project))
 
 
 @blueprint.patch("/<project_id:uuid>")
@@ -55,7 +61,7 @@ async def change_project(request: Request, project_id: UUID) -> HTTPResponse:
         project = await find(Project.of(member).using_db(tx), project_id)
         before = await amend(project, patch, request=request, using=tx)
         await trail.record(tx, member, "project.updated", project, before=before, after=patch)
-    return reply(ProjectOut.model_validate(project))
+    return reply(await _shown(project))
 
 
 @blueprint.delete("/<project_id:uuid>", ctx_role=Role.ADMIN)
@@ -66,6 +72,16 @@ async def delete_project(request: Request, project_id: UUID) -> HTTPResponse:
     async with in_transaction() as tx:
         project = await find(Project.of(member).using_db(tx).select_for_update(), project_id)
         check_if_match(request, project)
+        if await Job.filter(project_id=project.id, state__in=BUSY).using_db(tx).exists():
+            raise Conflict("Jobs are at work on it: cancel them first.", code="project_busy")
         await trail.record(tx, member, "project.deleted", project, before={"name": project.name})
         await project.delete(using_db=tx)
     return empty()
+
+
+async def _shown(project: Project) -> ProjectOut:
+    row = {
+        name: getattr(project, name) for name in ProjectOut.model_fields if hasattr(project, name)
+    }
+    await add_status([row])
+    return ProjectOut.model_validate(row)

@@ -23,9 +23,13 @@ class ProjectPatch(Patch):
 
 
 class ProjectOut(Out):
+    """`status` follows from the videos: that of the one least far, `empty` without any."""
+
     id: UUID
     organization_id: UUID
     name: str
     description: str
+    status: str
+    videos: dict[str, int]
     created_at: datetime
     updated_at: datetime

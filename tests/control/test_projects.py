@@ -2,6 +2,9 @@
 
 from uuid import uuid4
 
+from control.jobs.models import Job, JobState
+from control.videos.models import Video, VideoStatus
+
 
 async def create(client, who, **fields):
     response = await client.post(
@@ -103,3 +106,48 @@ async def test_an_unknown_project_is_not_found(client, owner):
         answer = await client.get(f"/v1/projects/{wrong}", headers=owner.headers)
         assert answer.status_code == 404
         assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def add_video(owner, project_id, status):
+    return await Video.create(
+        organization_id=owner.organization_id,
+        project_id=project_id,
+        filename="talk.mp4",
+        source="upload",
+        status=status,
+    )
+
+
+async def test_a_projects_status_is_that_of_its_video_least_far(client, owner):
+    path = (await create(client, owner)).headers["location"]
+    steps = [
+        (None, "empty"),
+        (VideoStatus.FAILED, "failed"),
+        (VideoStatus.EXPORTED, "exported"),
+        (VideoStatus.CLIPPING, "clipping"),
+        (VideoStatus.CLIPPED, "clipping"),
+    ]
+    for added, expected in steps:
+        if added:
+            await add_video(owner, path.rpartition("/")[2], added)
+        found = (await client.get(path, headers=owner.headers)).json()
+        assert found["status"] == expected
+        listed = (await client.get("/v1/projects", headers=owner.headers)).json()["items"]
+        assert found in listed
+    assert found["videos"] == {"failed": 1, "exported": 1, "clipping": 1, "clipped": 1}
+
+
+async def test_a_project_at_work_is_not_deleted(client, owner):
+    path = (await create(client, owner)).headers["location"]
+    job = await Job.create(
+        organization_id=owner.organization_id,
+        project_id=path.rpartition("/")[2],
+        kind="ingest",
+        state=JobState.RUNNING,
+        spec={},
+        spec_sha256="0" * 64,
+    )
+    refused = await client.delete(path, headers=owner.headers)
+    assert (refused.status_code, refused.json()["code"]) == (409, "project_busy")
+    await Job.filter(id=job.id).update(state=JobState.SUCCEEDED)
+    assert (await client.delete(path, headers=owner.headers)).status_code == 204
