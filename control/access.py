@@ -63,6 +63,7 @@ class Member:
     role: Role
     membership_id: UUID
     is_admin: bool = False
+    by_key: bool = False
 
     def must_be(self, role: Role) -> None:
         """Raise `Forbidden` unless the member's role is this one or above it."""
@@ -78,10 +79,14 @@ async def require_user(request: Request) -> None:
     """Let signed-in people through; sets `request.ctx.user`."""
     from control.users.models import User
 
-    rows = await User.filter(id=_user_id(request), is_active=True).values("id", "is_admin")
+    caller = await _caller(request)
+    if caller.organization_id and request.method not in SAFE:
+        raise Forbidden("An API key is for one organisation: sign in.", code="key_not_enough")
+    rows = await User.filter(id=caller.user_id, is_active=True).values("id", "is_admin")
     if not rows:
         raise Unauthorized("The account of this token is not active.")
-    request.ctx.user = SignedIn(rows[0]["id"], rows[0]["is_admin"])
+    by_key = caller.organization_id is not None
+    request.ctx.user = SignedIn(rows[0]["id"], rows[0]["is_admin"] and not by_key)
 
 
 async def require_member(request: Request) -> None:
@@ -91,20 +96,26 @@ async def require_member(request: Request) -> None:
     """
     from control.organizations.models import Membership, MemberStatus
 
-    user_id = _user_id(request)
-    organization_id = _organization_id(request)
+    caller = await _caller(request)
+    organization_id = _organization_id(request, caller.organization_id)
     rows = await Membership.filter(
-        user_id=user_id, organization_id=organization_id, user__is_active=True
+        user_id=caller.user_id, organization_id=organization_id, user__is_active=True
     ).values("id", "role", "status", "user__is_admin")
     if not rows:
         raise NotFound("There is no such organisation among yours.", code="organization_not_found")
     if rows[0]["status"] != MemberStatus.ACTIVE:
         raise Forbidden(f"Your membership is {rows[0]['status']}.", code="membership_inactive")
+    by_key = caller.organization_id is not None
     member = Member(
-        user_id, organization_id, Role(rows[0]["role"]), rows[0]["id"], rows[0]["user__is_admin"]
+        caller.user_id,
+        organization_id,
+        max(Role(rows[0]["role"]), caller.most, key=list(Role).index),
+        rows[0]["id"],
+        is_admin=rows[0]["user__is_admin"] and not by_key,
+        by_key=by_key,
     )
     request.ctx.member = member
-    request.ctx.user = SignedIn(user_id, member.is_admin)
+    request.ctx.user = SignedIn(caller.user_id, member.is_admin)
     member.must_be(needed_role(request))
 
 
@@ -123,8 +134,17 @@ async def require_worker(request: Request) -> None:
     request.ctx.worker_token = token
 
 
-def _user_id(request: Request) -> UUID:
-    from control.auth.tokens import user_of
+@dataclass(frozen=True)
+class _Caller:
+    """Who holds the token; a key is bound to an organisation and to a role at most."""
+
+    user_id: UUID
+    organization_id: UUID | None = None
+    most: Role = Role.OWNER
+
+
+async def _caller(request: Request) -> _Caller:
+    from control.auth import keys, tokens
 
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" and _is_websocket(request):
@@ -133,23 +153,28 @@ def _user_id(request: Request) -> UUID:
         token = ""
     if not token:
         raise Unauthorized("Send Authorization: Bearer <token>.", code="token_missing")
-    return user_of(token.strip(), request.app.ctx.settings)
+    token = token.strip()
+    if token.startswith(keys.MARK):
+        holder = await keys.holder_of(token)
+        return _Caller(holder.user_id, holder.organization_id, holder.role)
+    return _Caller(tokens.user_of(token, request.app.ctx.settings))
 
 
-def _organization_id(request: Request) -> UUID:
+def _organization_id(request: Request, of_key: UUID | None) -> UUID:
     given = request.headers.get("x-org-id")
     if given is None and _is_websocket(request):
         given = request.args.get("org_id")
     in_path = request.match_info.get("organization_id")
-    if given is None and in_path is None:
+    if given is None and in_path is None and of_key is None:
         raise BadRequest("X-Org-ID is missing: name the organisation.", code="organization_missing")
     try:
-        ids = {UUID(str(text)) for text in (given, in_path) if text is not None}
+        ids = {UUID(str(text)) for text in (given, in_path, of_key) if text is not None}
     except ValueError:
         raise NotFound(code="organization_not_found") from None
     if len(ids) != 1:
         raise NotFound(
-            "The path and X-Org-ID name two organisations.", code="organization_not_found"
+            "The path, X-Org-ID and the key name different organisations.",
+            code="organization_not_found",
         )
     return ids.pop()
 

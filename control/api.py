@@ -32,6 +32,7 @@ USER: BlueprintGroup = Blueprint.group(
 )
 
 MEMBER: BlueprintGroup = Blueprint.group(
+    auth.keys,
     organizations.members,
     projects.blueprint,
     videos.blueprint,

@@ -2,7 +2,7 @@
 
 Hangs on a blueprint group as two middlewares and so covers every POST behind its door. A key
 belongs to a user, an organisation and a route. Answers below 400 and of 500 are kept, as work had
-begun; any other refusal frees its key.
+begun; any other refusal frees its key, and so does an answer with a secret in it (`no-store`).
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from control.errors import BadRequest, Conflict, Invalid
 from control.records import now
 
 MAX_KEY_CHARS = 255
-KEPT_HEADERS = ("location", "etag", "cache-control")
+KEPT_HEADERS = ("location", "etag")
 # A process that died in the middle of a request holds its key no longer than this.
 IN_PROGRESS_S = 120
 
@@ -87,7 +87,8 @@ async def finish(request: Request, response: HTTPResponse) -> None:
     if key is None:
         return
     row = IdempotencyKey.filter(key=key)
-    if response.status < 400 or response.status == 500:
+    secret = "no-store" in response.headers.get("cache-control", "")
+    if not secret and (response.status < 400 or response.status == 500):
         settings = request.app.ctx.settings
         kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
         await row.update(

@@ -1,12 +1,14 @@
-"""Sign-in state: refresh tokens by family, failed attempts by who tried what."""
+"""Sign-in state: refresh tokens by family, API keys, failed attempts by who tried what."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tortoise import fields
 from tortoise.models import Model
 
-from control.records import Record
+from control.access import Role
+from control.records import Record, TenantRecord
 
 if TYPE_CHECKING:
     from control.users.models import User
@@ -26,6 +28,25 @@ class RefreshToken(Record):
 
     class Meta:
         table = "refresh_tokens"
+
+
+class ApiKey(TenantRecord):
+    """A script's access; `role` is the most it may do."""
+
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name=False, on_delete=fields.CASCADE
+    )
+    user_id: UUID
+    name = fields.CharField(max_length=200)
+    prefix = fields.CharField(max_length=16)
+    digest = fields.CharField(max_length=64, unique=True)
+    role = fields.CharEnumField(Role, max_length=32)
+    expires_at: datetime | None = fields.DatetimeField(null=True)
+    last_used_at: datetime | None = fields.DatetimeField(null=True)
+
+    class Meta:
+        table = "api_keys"
+        indexes = (("organization_id", "created_at", "id"),)
 
 
 class SignInAttempt(Model):

@@ -1,21 +1,38 @@
 """`/v1/auth`: tokens for a password, tokens for a refresh token, and who am I."""
 
 from typing import Any
+from uuid import UUID
 
-from sanic import Blueprint, HTTPResponse, Request
+from sanic import Blueprint, HTTPResponse, Request, empty
 from sanic.request import RequestParameters
 
-from control.auth.schemas import GRANT, Grant, Me, MyOrganization, PasswordGrant, TokenOut
+from control.access import Role
+from control.auth.keys import mint, revoke
+from control.auth.models import ApiKey
+from control.auth.schemas import (
+    GRANT,
+    CreateKey,
+    Grant,
+    KeyOut,
+    Me,
+    MyOrganization,
+    NewKey,
+    PasswordGrant,
+    TokenOut,
+)
 from control.auth.sessions import refresh, sign_in
-from control.bodies import parsed_json, reply
+from control.bodies import body, parsed_json, reply
 from control.openapi import spec
 from control.organizations.models import Membership
+from control.paging import Page, listing
 from control.records import find
 from control.users.models import User
 from control.users.schemas import UserOut
 
 door = Blueprint("auth", url_prefix="/auth")
 blueprint = Blueprint("me", url_prefix="/auth")
+
+keys = Blueprint("keys", url_prefix="/auth/keys")
 
 NOT_KEPT = {"Cache-Control": "no-store"}
 
@@ -71,3 +88,31 @@ async def get_me(request: Request) -> HTTPResponse:
         for row in rows
     ]
     return reply(Me(user=UserOut.model_validate(user), organizations=organizations))
+
+
+@keys.post("/", ctx_role=Role.VIEWER)
+@spec(body=CreateKey, returns=NewKey, status=201)
+async def create_key(request: Request) -> HTTPResponse:
+    """Make an API key for scripts; its text is in this answer and nowhere else."""
+    key, text = await mint(request.ctx.member, body(request, CreateKey))
+    shown = NewKey(**KeyOut.model_validate(key).model_dump(), key=text)
+    return reply(shown, 201, {"Location": f"/v1/auth/keys/{key.id}", **NOT_KEPT})
+
+
+@keys.get("/")
+@spec(lists=KeyOut)
+async def list_keys(request: Request) -> HTTPResponse:
+    """One's own keys; administrators see everybody's."""
+    member = request.ctx.member
+    rows = ApiKey.of(member)
+    if not member.role.covers(Role.ADMIN):
+        rows = rows.filter(user_id=member.user_id)
+    return await listing(rows, KeyOut, Page.of(request))
+
+
+@keys.delete("/<key_id:uuid>", ctx_role=Role.VIEWER)
+@spec(status=204)
+async def delete_key(request: Request, key_id: UUID) -> HTTPResponse:
+    """Revoke a key; it fails from its next request on."""
+    await revoke(request.ctx.member, key_id)
+    return empty()

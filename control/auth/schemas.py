@@ -1,15 +1,25 @@
 """What goes in and out at `/v1/auth`."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter
 
 from control.access import Role
 from control.bodies import In, Out
 from control.organizations.models import MemberStatus
+from control.records import now
 from control.users.schemas import UserOut
 
+
+def _to_come(moment: datetime) -> datetime:
+    if moment <= now():
+        raise ValueError("must lie in the future")
+    return moment
+
+
+FutureDatetime = Annotated[AwareDatetime, AfterValidator(_to_come)]
 Secret = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
@@ -38,6 +48,34 @@ class TokenOut(BaseModel):
     expires_in: int
     refresh_token: str
     refresh_expires_in: int
+
+
+class CreateKey(In):
+    """`role` is the most the key may do; by default what its owner may."""
+
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    role: Role | None = None
+    expires_at: FutureDatetime | None = None
+
+
+class KeyOut(Out):
+    """A key as it is listed; `prefix` is how its text begins after `ck_`."""
+
+    id: UUID
+    user_id: UUID
+    organization_id: UUID
+    name: str
+    prefix: str
+    role: Role
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    created_at: datetime
+
+
+class NewKey(KeyOut):
+    """`key` is shown this once."""
+
+    key: str
 
 
 class MyOrganization(Out):

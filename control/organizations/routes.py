@@ -82,7 +82,8 @@ async def create_member(request: Request, organization_id: UUID) -> HTTPResponse
     token = None if user.password_hash else invite(request.app.ctx.settings, user.id)
     location = {"Location": f"/v1/organizations/{organization_id}/members/{membership.id}"}
     shown = NewMember(**_shown(membership, user).model_dump(), invitation_token=token)
-    return reply(shown, 201, location)
+    secret = {"Cache-Control": "no-store"} if token else {}
+    return reply(shown, 201, location | secret)
 
 
 @members.get("/members/<membership_id:uuid>")
