@@ -1,60 +1,29 @@
-"""When each word of a given text is said: forced alignment, checked against the sound.
+"""When each word of a given text is said.
 
-Text is cut into chunks at pauses; each chunk is aligned by pocketsphinx in a child process. A chunk
-whose path scores like the wrong text (measured: right texts -9 to -27, wrong ones below -33) is not
-believed: its words keep the given times, or what recognition found, and are marked interpolated.
+Text with times is aligned near its times; text without is anchored first by recognising with its
+own words. What the sound does not bear out keeps its cue's times, or times estimated by letters,
+and is marked interpolated.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Sequence
 from itertools import pairwise
-from math import exp
 from pathlib import Path
 
 from ray_jobs.engines import anchors
-from ray_jobs.engines.activity import RATE_HZ
-from ray_jobs.engines.child import ask_all
+from ray_jobs.engines.forced import MOST_UNITS_PER_S, Alignment, Chunk, Tick, align_chunks, prepare
 from ray_jobs.engines.given import Line
-from ray_jobs.engines.pronounce import Unit, dictionary, pronunciations
-from ray_jobs.engines.spoken import Reading, readings
 from ray_jobs.engines.text import TimedWord
 from ray_jobs.engines.timing import Span, filled, shared
 
-SPHINX = "ray_jobs.engines.sphinx"
-BELIEVED = -32.0
-"""Mean score of a 10 ms frame above which a text is what is said."""
-DOUBTED = -75.0
-"""Score below which a single word inside a believed chunk is not."""
 MARGIN_S = 1.0
+"""How far a word may be from its cue."""
 CHUNK_S = 20.0
-LONGEST_CHUNK_S = 150.0
-MOST_UNITS_PER_S = 9.0
-MOST_READINGS = 6
 SLOWEST_S = 0.2
 """A word that was not found takes at most so long for each of its letters."""
-
-Tick = Callable[[float], None]
-
-
-@dataclass(frozen=True)
-class Word:
-    """A written token of line `line`, and the units said for it (none for a dash, say)."""
-
-    text: str
-    line: int
-    units: tuple[Unit, ...]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Consecutive words, `first` up to `last`, believed to be said between two times."""
-
-    first: int
-    last: int
-    start_s: float
-    end_s: float
+UNHEARD = 0.2
+"""Confidence in a time that was not heard."""
+ANCHORED = 0.4
 
 
 def align(
@@ -72,57 +41,12 @@ def align(
     times (sorted), a word stays within a second of its line. `tick` gets the share done and may
     raise.
     """
-    words = _words(lines, language)
+    work = prepare(lines, pcm, speech, duration_s, language)
     if lines and lines[0].start_s is not None:
-        windows = _windows(lines, duration_s)
-        times = _align_cued(words, windows, pcm, speech, duration_s, tick)
+        _align_cued(work, _windows(lines, duration_s), tick)
     else:
-        times = _align_plain(words, pcm, speech, duration_s, tick)
-    return _whole(words, lines, times, duration_s)
-
-
-# ---- what is said --------------------------------------------------------------------------------
-
-
-def _words(lines: Sequence[Line], language: str) -> list[Word]:
-    english = language.partition("-")[0].lower() == "en"
-    said = [
-        (token, at, readings(token) if english else _foreign(token))
-        for at, line in enumerate(lines)
-        for token in line.tokens
-    ]
-    known = pronunciations(
-        (word for _, _, parts in said for part in parts for reading in part for word in reading),
-        language,
-    )
-    words = []
-    for token, at, parts in said:
-        units = (_unit(part, known, english=english) for part in parts)
-        words.append(Word(token, at, tuple(unit for unit in units if unit)))
-    return words
-
-
-def _foreign(token: str) -> list[list[Reading]]:
-    plain = token.strip("\"'`.,;:!?()[]{}«»“”„‘’…-–—¿¡|♪♫、。！？，").lower()
-    return [[(plain,)]] if any(sign.isalnum() for sign in plain) else []
-
-
-def _unit(part: list[Reading], known: dict[str, list[str]], *, english: bool) -> Unit | None:
-    if english and len(part) == 1 and len(part[0]) == 1 and part[0][0] in dictionary():
-        return Unit(part[0][0], ())
-    sounds: dict[str, None] = {}
-    for reading in part:
-        options = [known.get(word) for word in reading]
-        if all(options):
-            heads = " ".join(option[0] for option in options if option)
-            sounds.update(dict.fromkeys([heads, *(options[0] or [] if len(reading) == 1 else [])]))
-    if not sounds:
-        return None
-    chosen = tuple(sounds)[:MOST_READINGS]
-    return Unit("unit-" + sha256("|".join(chosen).encode()).hexdigest()[:16], chosen)
-
-
-# ---- text with times -----------------------------------------------------------------------------
+        _align_plain(work, tick)
+    return _whole(work, lines)
 
 
 def _windows(lines: Sequence[Line], duration_s: float) -> list[Span]:
@@ -145,53 +69,65 @@ def _windows(lines: Sequence[Line], duration_s: float) -> list[Span]:
     return windows
 
 
-def _align_cued(
-    words: list[Word],
-    windows: list[Span],
-    pcm: Path,
-    speech: Sequence[Span],
-    duration_s: float,
-    tick: Tick,
-) -> list[TimedWord | None]:
-    chunks = _cue_chunks(words, windows, speech, duration_s)
-    times: list[TimedWord | None] = [None] * len(words)
-    failed = _align_chunks(words, chunks, times, pcm, lambda share: tick(0.7 * share))
+def _align_cued(work: Alignment, windows: list[Span], tick: Tick) -> None:
+    cues = _cues(work, windows, 0, len(work.words))
+    failed = align_chunks(work, _cue_chunks(work, cues), lambda share: tick(0.7 * share))
     alone = [
-        Chunk(first, last, max(0.0, start - MARGIN_S), min(duration_s, end + MARGIN_S))
+        Chunk(cue.first, cue.last, *_widened(cue, work.duration_s))
         for chunk in failed
-        for first, last, start, end in _by_line(words, windows, chunk)
+        for cue in _cues(work, windows, chunk.first, chunk.last)
+        if _could_be_said(work, cue)
     ]
-    _align_chunks(words, alone, times, pcm, lambda share: tick(0.7 + 0.3 * share))
-    _keep_near(words, windows, times)
-    for first, last, start, end in _by_line(words, windows, Chunk(0, len(words), 0.0, duration_s)):
-        if all(time is None for time in times[first:last]):
-            estimate = estimated([word.text for word in words[first:last]], speech, (start, end))
-            times[first:last] = estimate
-    return times
+    align_chunks(work, alone, lambda share: tick(0.7 + 0.3 * share))
+    for cue in cues:
+        found = work.times[cue.first : cue.last]
+        low, high = _widened(cue, work.duration_s)
+        found = [time if time and low <= time.start_s <= high else None for time in found]
+        if not any(found):
+            texts = work.texts(cue.first, cue.last)
+            found = list(estimated(texts, work.speech, (cue.start_s, cue.end_s)))
+        work.times[cue.first : cue.last] = found
 
 
-def _cue_chunks(
-    words: list[Word], windows: list[Span], speech: Sequence[Span], duration_s: float
-) -> list[Chunk]:
-    """Lines gathered to about 20 s, cut in the pauses between them."""
+def _cues(work: Alignment, windows: list[Span], first: int, last: int) -> list[Chunk]:
+    """The lines among some words, each with its own window."""
+    cues = []
+    for at in range(first, last):
+        if at + 1 == last or work.words[at + 1].line != work.words[at].line:
+            cues.append(Chunk(first, at + 1, *windows[work.words[at].line]))
+            first = at + 1
+    return cues
+
+
+def _widened(cue: Chunk, duration_s: float) -> Span:
+    return max(0.0, cue.start_s - MARGIN_S), min(duration_s, cue.end_s + MARGIN_S)
+
+
+def _could_be_said(work: Alignment, cue: Chunk) -> bool:
+    units = sum(len(word.units) for word in work.words[cue.first : cue.last])
+    return units / MOST_UNITS_PER_S < cue.end_s - cue.start_s
+
+
+def _cue_chunks(work: Alignment, cues: list[Chunk]) -> list[Chunk]:
+    """Cues gathered to about 20 s, cut in the pauses between them."""
+    pauses = [(before[1], after[0]) for before, after in pairwise(work.speech)]
     chunks: list[Chunk] = []
-    lines = _by_line(words, windows, Chunk(0, len(words), 0.0, duration_s))
-    pauses = [(before[1], after[0]) for before, after in pairwise(speech)]
     opened = 0
-    start_s = max(0.0, lines[0][2] - MARGIN_S) if lines else 0.0
-    for at, (_, last, _, end) in enumerate(lines):
-        following = lines[at + 1] if at + 1 < len(lines) else None
-        next_start = following[2] if following else duration_s + 2 * MARGIN_S
-        pause = _pause_near(pauses, end, min(next_start, duration_s))
-        length = end - lines[opened][2]
-        ready = next_start - end > 0.5 or (length > CHUNK_S and pause) or length > 2 * CHUNK_S
+    start_s = max(0.0, cues[0].start_s - MARGIN_S) if cues else 0.0
+    for at, cue in enumerate(cues):
+        following = cues[at + 1] if at + 1 < len(cues) else None
+        next_start = following.start_s if following else work.duration_s + 2 * MARGIN_S
+        pause = _pause_near(pauses, cue.end_s, min(next_start, work.duration_s))
+        length = cue.end_s - cues[opened].start_s
+        gap = next_start - cue.end_s
+        ready = gap > 0.5 or (length > CHUNK_S and pause is not None) or length > 2 * CHUNK_S
         if following and not ready:
             continue
-        if next_start - end >= 2 * MARGIN_S:
-            close, reopen = min(end + MARGIN_S, duration_s), next_start - MARGIN_S
+        if gap >= 2 * MARGIN_S:
+            close, reopen = min(cue.end_s + MARGIN_S, work.duration_s), next_start - MARGIN_S
         else:
-            close = reopen = pause if pause is not None else (end + next_start) / 2
-        chunks.append(Chunk(lines[opened][0], last, start_s, max(close, start_s)))
+            close = reopen = pause if pause is not None else cue.end_s + gap / 2
+        chunks.append(Chunk(cues[opened].first, cue.last, start_s, max(close, start_s)))
         opened, start_s = at + 1, reopen
     return chunks
 
@@ -208,130 +144,43 @@ def _pause_near(pauses: Sequence[Span], end_s: float, next_start_s: float) -> fl
     return min(near, key=lambda pause: abs(pause - middle), default=None)
 
 
-def _by_line(
-    words: list[Word], windows: list[Span], chunk: Chunk
-) -> list[tuple[int, int, float, float]]:
-    """(first word, last word, window) of each line in a chunk."""
-    lines = []
-    first = chunk.first
-    for at in range(chunk.first, chunk.last):
-        if at + 1 == chunk.last or words[at + 1].line != words[at].line:
-            lines.append((first, at + 1, *windows[words[at].line]))
-            first = at + 1
-    return lines
+def _align_plain(work: Alignment, tick: Tick) -> None:
+    if not work.speech:
+        return
+    count = len(work.words)
+    start = max(0.0, work.speech[0][0] - 0.5)
+    end = min(work.duration_s, work.speech[-1][1] + 0.5)
+    short = end - start <= 2 * CHUNK_S
+    if short and not align_chunks(work, [Chunk(0, count, start, end)], tick):
+        return
+    units = [(unit, at) for at, word in enumerate(work.words) for unit in word.units]
+    found = anchors.find(
+        [unit for unit, _ in units], work.pcm, work.speech, lambda share: tick(0.6 * share)
+    )
+    heard = {units[at][1]: span for at, span in found.items()}
+    chunks = [Chunk(*cut) for cut in anchors.cuts(heard, count, start, end)]
+    for chunk in align_chunks(work, chunks, lambda share: tick(0.6 + 0.4 * share)):
+        for at in heard.keys() & set(range(chunk.first, chunk.last)):
+            text = work.words[at].text
+            work.times[at] = TimedWord(text, *heard[at], ANCHORED, interpolated=True)
+    if not any(work.times):
+        work.times[:] = estimated(work.texts(0, count), work.speech, (start, end))
 
 
-def _keep_near(words: list[Word], windows: list[Span], times: list[TimedWord | None]) -> None:
-    """Forget times that left their cue by more than the margin: text and sound disagree there."""
-    for at, time in enumerate(times):
-        start, end = windows[words[at].line]
-        if time and not start - MARGIN_S <= time.start_s <= end + MARGIN_S:
-            times[at] = None
-
-
-# ---- text without times --------------------------------------------------------------------------
-
-
-def _align_plain(
-    words: list[Word], pcm: Path, speech: Sequence[Span], duration_s: float, tick: Tick
-) -> list[TimedWord | None]:
-    times: list[TimedWord | None] = [None] * len(words)
-    if not speech:
-        return times
-    start, end = max(0.0, speech[0][0] - 0.5), min(duration_s, speech[-1][1] + 0.5)
-    chunks = [Chunk(0, len(words), start, end)]
-    if end - start > 2 * CHUNK_S or _align_chunks(words, chunks, times, pcm, tick):
-        names = [(unit, at) for at, word in enumerate(words) for unit in word.units]
-        found = anchors.find([unit for unit, _ in names], pcm, speech, lambda s: tick(0.6 * s))
-        heard = {names[at][1]: span for at, span in found.items()}
-        chunks = [Chunk(*cut) for cut in anchors.cuts(heard, len(words), start, end)]
-        failed = _align_chunks(words, chunks, times, pcm, lambda s: tick(0.6 + 0.4 * s))
-        for chunk in failed:
-            for at in range(chunk.first, chunk.last):
-                if at in heard and times[at] is None:
-                    times[at] = TimedWord(words[at].text, *heard[at], 0.4, interpolated=True)
-    if all(time is None for time in times):
-        times = list(estimated([word.text for word in words], speech, (start, end)))
-    return times
-
-
-# ---- one chunk -----------------------------------------------------------------------------------
-
-
-def _align_chunks(
-    words: list[Word],
-    chunks: Iterable[Chunk],
-    times: list[TimedWord | None],
-    pcm: Path,
-    tick: Tick,
-) -> list[Chunk]:
-    """Align what can be aligned into `times`; returns the chunks that were not believed."""
-    failed, sent, requests = [], [], []
-    for chunk in chunks:
-        units = [unit for word in words[chunk.first : chunk.last] for unit in word.units]
-        length_s = chunk.end_s - chunk.start_s
-        if not units or not len(units) / MOST_UNITS_PER_S < length_s < LONGEST_CHUNK_S:
-            failed.append(chunk)
-            continue
-        sent.append(chunk)
-        start, end = round(chunk.start_s * RATE_HZ), round(chunk.end_s * RATE_HZ)
-        request = {"do": "align", "pcm": str(pcm), "start": start, "end": end}
-        requests.append({**request, "words": [[name, list(said)] for name, said in units]})
-    for chunk, reply in zip(sent, ask_all(SPHINX, requests, tick=tick), strict=True):
-        found = reply and reply["words"]
-        if not found or _mean_score(found) < BELIEVED:
-            failed.append(chunk)
-            continue
-        _take(words, chunk, found, times)
-    return failed
-
-
-def _mean_score(found: list[list[float]]) -> float:
-    length = sum(end - start for start, end, _ in found)
-    return sum((end - start) * score for start, end, score in found) / length
-
-
-def _take(
-    words: list[Word], chunk: Chunk, found: list[list[float]], times: list[TimedWord | None]
-) -> None:
-    unit = iter(found)
-    for at in range(chunk.first, chunk.last):
-        parts = [next(unit) for _ in words[at].units]
-        if parts:
-            score = _mean_score(parts)
-            times[at] = TimedWord(
-                words[at].text,
-                chunk.start_s + parts[0][0],
-                chunk.start_s + parts[-1][1],
-                _confidence(score),
-                interpolated=score < DOUBTED,
-            )
-
-
-def _confidence(score: float) -> float:
-    """Right words score about -15 (0.92), words of a wrong text about -50 (0.13)."""
-    return round(1 / (1 + exp(-(score + 35) / 8)), 3)
-
-
-# ---- every word ----------------------------------------------------------------------------------
-
-
-def _whole(
-    words: list[Word], lines: Sequence[Line], times: list[TimedWord | None], duration_s: float
-) -> list[TimedWord]:
+def _whole(work: Alignment, lines: Sequence[Line]) -> list[TimedWord]:
     """All words timed, in order; those without a time of their own share the gap they stand in."""
     spans = filled(
-        [time and (time.start_s, time.end_s) for time in times],
-        [_letters([word.text]) for word in words],
+        [time and (time.start_s, time.end_s) for time in work.times],
+        [_letters([word.text]) for word in work.words],
         0.0,
-        duration_s,
+        work.duration_s,
         most_s=SLOWEST_S,
     )
     result = []
-    for word, time, (start, end) in zip(words, times, spans, strict=True):
-        known = time or TimedWord(word.text, start, end, 0.2, interpolated=True)
-        moved = known._replace(start_s=start, end_s=end, speaker=lines[word.line].speaker)
-        result.append(moved)
+    for word, time, (start, end) in zip(work.words, work.times, spans, strict=True):
+        known = time or TimedWord(word.text, start, end, UNHEARD, interpolated=True)
+        speaker = lines[word.line].speaker
+        result.append(known._replace(start_s=start, end_s=end, speaker=speaker))
     return result
 
 
@@ -345,7 +194,7 @@ def estimated(texts: Sequence[str], speech: Sequence[Span], window: Span) -> lis
         first = _in_speech(inside, start, at_end=False)
         spans.append((first, max(first, _in_speech(inside, end, at_end=True))))
     return [
-        TimedWord(text, start, end, 0.2, interpolated=True)
+        TimedWord(text, start, end, UNHEARD, interpolated=True)
         for text, (start, end) in zip(texts, spans, strict=True)
     ]
 

@@ -14,6 +14,7 @@ from pocketsphinx import Decoder, set_loglevel
 
 from ray_jobs.contract import Json
 from ray_jobs.engines.child import serve
+from ray_jobs.engines.timing import mean_score
 
 RATE_HZ = 16_000
 FRAME_S = 0.01
@@ -36,7 +37,22 @@ def answer(request: Json) -> dict[str, Any]:
     if request["do"] == "recognise":
         return {"words": _recognise(sound, str(request.get("model") or ""))}
     words: Any = request["words"]
-    return {"words": _align(sound, words, int(str(request.get("tries", len(LADDER)))))}
+    believed, tries = float(str(request["believed"])), int(str(request.get("tries", len(LADDER))))
+    clean = _align(sound, words, tries)
+    if clean and mean_score(clean) >= believed:
+        return {"words": clean}
+    noisy = _align(_with_noise(sound), words, tries)
+    return {"words": max((clean, noisy), key=lambda found: mean_score(found) if found else -1e9)}
+
+
+def _with_noise(sound: bytes) -> bytes:
+    """The sound 20 dB above white noise: a synthetic or gated voice has silences that no recording
+    has, which spoil its cepstral mean and so the score of the right text.
+    """
+    samples = np.frombuffer(sound, "<i2").astype(np.float32)
+    level = 0.1 * float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
+    noise = np.random.default_rng(0).normal(0, max(level, 1.0), len(samples))
+    return bytes(np.clip(samples + noise, -32768, 32767).astype("<i2").tobytes())
 
 
 def _recognise(sound: bytes, model: str) -> list[list[Any]]:

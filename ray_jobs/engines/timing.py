@@ -54,3 +54,9 @@ def shared(weights: Sequence[float], start_s: float, end_s: float) -> list[Span]
         done += share
         edges.append(min(end_s, start_s + (end_s - start_s) * done))
     return list(itertools.pairwise(edges))
+
+
+def mean_score(found: Sequence[Sequence[float]]) -> float:
+    """Mean score of a frame over aligned (start, end, score)."""
+    length = sum(end - start for start, end, _ in found)
+    return sum((end - start) * score for start, end, score in found) / length
