@@ -1,23 +1,26 @@
 """`create_app(settings)`: wiring only; nothing happens at import."""
 
 import logging
+import re
 import time
 from functools import cache
 from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
 from pydantic_core import to_json
 from sanic import HTTPResponse, Request, Sanic, empty, html, json
 
 from control import database, errors, openapi
 from control.api import DOORS
-from control.errors import Unavailable
+from control.errors import BadRequest, Unavailable
 from control.events import Hub
 from control.settings import Settings
 from control.storage import open_store
 from control.store import routes as store
 
 access_log = logging.getLogger("cutroom.access")
+REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,128}")
 _numbers = count()
 
 CORS_HEADERS = {
@@ -30,15 +33,26 @@ CORS_HEADERS = {
 }
 
 
+class TracedRequest(Request):
+    """A request with an id that is safe to echo, log and store: the caller's, or a new one."""
+
+    @property
+    def id(self) -> str:
+        if not self._id:
+            given: str = self.headers.get("x-request-id", "")
+            self._id = given if REQUEST_ID.fullmatch(given) else str(uuid4())
+        return str(self._id)
+
+
 def create_app(settings: Settings) -> Sanic:
     """A Sanic app for these settings; it connects to the database when it starts."""
     app = Sanic(
         f"cutroom-{next(_numbers)}",
         dumps=lambda value: to_json(value).decode(),
+        request_class=TracedRequest,
         configure_logging=False,
     )
     app.config.ACCESS_LOG = False  # ours leaves out the query, where WebSockets carry tokens
-    app.config.REQUEST_ID_HEADER = "X-Request-ID"
     app.config.REQUEST_MAX_SIZE = settings.max_body_bytes
     app.config.KEEP_ALIVE_TIMEOUT = 75
     app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 5
@@ -74,6 +88,9 @@ async def _disconnect(app: Sanic) -> None:
 
 async def _begin(request: Request) -> HTTPResponse | None:
     request.ctx.began_s = time.perf_counter()
+    for name, value in request.headers.items():
+        if not value.isascii() and not value.isprintable():  # bytes that were not UTF-8
+            raise BadRequest(f"The header {name} is not text.", code="malformed_header")
     asks = request.method == "OPTIONS" and "access-control-request-method" in request.headers
     return empty() if asks and _cors_origin(request) else None
 

@@ -1,6 +1,8 @@
 """The app around the API: health, browsers of other sites, and a log that keeps secrets."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -42,3 +44,9 @@ async def test_the_log_names_the_request_and_no_token(client, owner, caplog):
     assert line.startswith("GET /v1/projects 200 ")
     ours = [record.getMessage() for record in caplog.records if record.name != "httpx"]
     assert not [line for line in ours if "hunter2" in line or owner.token in line]
+
+
+def test_the_http_process_knows_neither_ray_nor_the_gpu_libraries():
+    code = "import control.app, sys; print(sorted({'ray', 'torch', 'numpy'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

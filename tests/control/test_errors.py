@@ -116,3 +116,17 @@ def test_findings_never_repeat_the_input():
     with pytest.raises(ValidationError) as caught:
         Model.model_validate({"password": "hunter2"})
     assert "hunter2" not in json.dumps(errors.pointed(caught.value))
+
+
+@pytest.mark.parametrize("wild", ["ж".encode(), b"x" * 500, b"a b;c"])
+async def test_a_wild_request_id_is_replaced(client, wild):
+    answer = await client.get("/nowhere", headers={b"X-Request-ID": wild})
+    assert_problem(answer, 404, "not_found")
+    assert answer.json()["request_id"].encode() != wild
+
+
+@pytest.mark.parametrize("name", ["X-Request-ID", "Authorization", "X-Org-ID", "X-Worker-Token"])
+async def test_a_header_that_is_not_text_is_refused(client, owner, name):
+    wild = {**owner.headers, name: "Bearer ck_\udcff".encode("utf-8", "surrogateescape")}
+    answer = await client.get("/v1/projects", headers=wild)
+    assert_problem(answer, 400, "malformed_header")
