@@ -28,7 +28,6 @@ MAX_URL_CHARS = 4096
 MAX_HOPS = 5
 ATTEMPTS = 4
 WAIT_S = 30.0
-CHUNK_BYTES = 1 << 20
 # Slower than this for a minute is not a download but a hold-up.
 MIN_BYTES_PER_S = 1024
 PATIENCE_S = 60.0
@@ -83,7 +82,7 @@ def download(
 ) -> Downloaded:
     """Save the body of an http(s) URL to `path`, following at most five redirects.
 
-    `progress` gets bytes so far and in total (None if unknown) about once per MiB; what it raises
+    `progress` gets bytes so far and in total (None if unknown) as they come; what it raises
     ends the download. Transient errors are tried four times.
 
     Raises
@@ -181,7 +180,7 @@ def _save(
     digest, size, started_s = hashlib.sha256(), 0, monotonic()
     try:
         with path.open("wb") as file:
-            for chunk in response.iter_raw(CHUNK_BYTES):
+            for chunk in response.iter_raw():
                 size += len(chunk)
                 _check_size(size, limits)
                 _check_pace(size, started_s, deadline_s)

@@ -1,5 +1,6 @@
 """One reading of a recording: every packet counted, the first picture and sound decoded."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 
@@ -227,8 +228,14 @@ def _audio_info(stream: AudioStream) -> AudioInfo:
         sample_rate_hz=context.rate,
         channels=context.channels,
         layout=context.layout.name,
-        language=stream.language if stream.language != "und" else None,
+        language=_language(stream.language),
     )
+
+
+def _language(tag: str | None) -> str | None:
+    """A language tag of the file, unless it is anything else."""
+    known = tag and tag != "und" and re.fullmatch(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*", tag)
+    return tag if known else None
 
 
 def _container_name(container: InputContainer, *, moving: bool) -> str:
