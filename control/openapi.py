@@ -14,13 +14,13 @@ The decorator changes nothing of the handler.
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
+from pydantic.json_schema import JsonSchemaMode
 from sanic import Sanic
 from sanic_routing.route import Route
 
@@ -30,6 +30,8 @@ from control.paging import Listing, Page
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
 REFERENCE = "#/components/schemas/{model}"
+BODY: JsonSchemaMode = "validation"
+ANSWER: JsonSchemaMode = "serialization"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def spec(
     return note
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     """RFC 9457 problem details; `code` is stable, `errors` points at fields."""
 
     type: str
@@ -115,17 +117,17 @@ def operations(app: Sanic) -> Iterator[tuple[str, str, Route, Spec]]:
 def document(app: Sanic) -> Json:
     """The whole document; the same for every caller of one version."""
     paths: dict[str, Json] = {}
-    schemas = _Schemas()
-    for method, path, route, noted in sorted(operations(app), key=lambda o: (o[1], o[0])):
+    found = sorted(operations(app), key=lambda operation: (operation[1], operation[0]))
+    schemas = _Schemas(noted for *_, noted in found)
+    for method, path, route, noted in found:
         paths.setdefault(path, {})[method.lower()] = _operation(method, path, route, noted, schemas)
-    paths = dict(sorted(paths.items()))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Cutroom", "version": "1", "license": {"name": "Apache-2.0"}},
         "servers": [{"url": app.ctx.settings.base_url}],
         "paths": paths,
         "components": {
-            "schemas": schemas.found(),
+            "schemas": schemas.definitions,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "worker": {"type": "apiKey", "in": "header", "name": "X-Worker-Token"},
@@ -135,25 +137,35 @@ def document(app: Sanic) -> Json:
 
 
 class _Schemas:
-    """Component schemas, gathered while operations refer to them."""
+    """JSON Schemas of every model the operations name; equal names of two modules stay apart."""
 
-    def __init__(self) -> None:
-        self._definitions: dict[str, Json] = {}
+    def __init__(self, noted: Iterable[Spec]) -> None:
+        wanted: dict[tuple[str, JsonSchemaMode], Any] = {}
+        for kind, mode in [(ProblemDetails, ANSWER), *(pair for one in noted for pair in _of(one))]:
+            wanted[_key(kind), mode] = kind
+        self._schemas, definitions = TypeAdapter.json_schemas(
+            [(key, mode, TypeAdapter(kind)) for (key, mode), kind in wanted.items()],
+            ref_template=REFERENCE,
+        )
+        self.definitions: Json = definitions.get("$defs", {})
 
     def refer(self, kind: Any, mode: JsonSchemaMode) -> Json:
-        schema = TypeAdapter(kind).json_schema(
-            mode=mode, ref_template=REFERENCE, schema_generator=GenerateJsonSchema
-        )
-        self._definitions |= schema.pop("$defs", {})
-        name = getattr(kind, "__name__", None)
-        if name is None or "$ref" in schema:
-            return schema
-        name = re.sub(r"\W+", "_", name).strip("_")
-        self._definitions[name] = schema
-        return {"$ref": REFERENCE.format(model=name)}
+        schema: Json = self._schemas[_key(kind), mode]
+        return schema
 
-    def found(self) -> dict[str, Json]:
-        return dict(sorted(self._definitions.items()))
+
+def _key(kind: Any) -> str:
+    return f"{getattr(kind, '__module__', '')}.{kind!r}"
+
+
+def _of(noted: Spec) -> list[tuple[Any, JsonSchemaMode]]:
+    answer = _answer_model(noted)
+    pairs: list[tuple[Any, JsonSchemaMode]] = [(noted.body, BODY), (answer, ANSWER)]
+    return [(kind, mode) for kind, mode in pairs if kind is not None]
+
+
+def _answer_model(noted: Spec) -> Any:
+    return Listing[noted.lists] if noted.lists else noted.returns  # type: ignore[name-defined]
 
 
 def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Schemas) -> Json:
@@ -161,7 +173,7 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
 
     door = door_of(route)
     summary, _, description = (inspect.getdoc(handler_of(route)) or "").partition("\n")
-    problem = {"application/problem+json": {"schema": schemas.refer(Problem, "serialization")}}
+    problem = {"application/problem+json": {"schema": schemas.refer(ProblemDetails, ANSWER)}}
     operation: Json = {
         "operationId": handler_of(route).__name__,
         "summary": summary.rstrip("."),
@@ -185,16 +197,16 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
     for model in (noted.query, Page if noted.lists else None):
         operation["parameters"] += _query_parameters(model)
     if noted.body is not None:
-        content = {"application/json": {"schema": schemas.refer(noted.body, "validation")}}
+        content = {"application/json": {"schema": schemas.refer(noted.body, BODY)}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
 def _answer(noted: Spec, schemas: _Schemas) -> Json:
-    model = Listing[noted.lists] if noted.lists else noted.returns  # type: ignore[name-defined]
+    model = _answer_model(noted)
     answer: Json = {"description": "Done" if noted.status != 202 else "Accepted; follow the job"}
     if model is not None:
-        schema = schemas.refer(model, "serialization")
+        schema = schemas.refer(model, ANSWER)
         answer["content"] = {"application/json": {"schema": schema}}
     return answer
 
