@@ -1,0 +1,104 @@
+"""Frame change: equal to its definition however it is batched; finds shots that are known."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels.frame_change import Stream, join, shots
+from kernels.frame_change.reference import frame_change
+
+
+def film(n, h=18, w=32, seed=0):
+    random = np.random.default_rng(seed)
+    luma = random.integers(0, 256, (n, h, w), dtype=np.uint8)
+    return luma, random.integers(0, 256, (n, 2, (h + 1) // 2, (w + 1) // 2), dtype=np.uint8)
+
+
+def scenes(*levels, frames=40):
+    luma = np.concatenate([np.full((frames, 90, 160), level, np.uint8) for level in levels])
+    return luma, np.full((len(luma), 2, 45, 80), 128, np.uint8)
+
+
+def found(luma, chroma):
+    signal = Stream().push(luma, chroma)
+    return [s.first_frame for s in shots(signal, np.arange(len(luma)) / 25)][1:]
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    n=st.integers(1, 30), h=st.integers(9, 23), w=st.integers(16, 35),
+    cuts=st.lists(st.integers(0, 30), max_size=4), seed=st.integers(0, 9),
+)  # fmt: skip
+def test_any_split_into_batches_equals_the_definition(n, h, w, cuts, seed):
+    luma, chroma = film(n, h, w, seed)
+    edges = sorted({0, n, *(c for c in cuts if c < n)})
+    stream = Stream()
+    parts = [stream.push(luma[a:b], chroma[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    measured, wanted = join(parts)._asdict(), frame_change(luma, chroma)
+    for name, values in wanted.items():
+        np.testing.assert_allclose(measured[name], values, atol=2e-5, err_msg=name)
+
+
+def test_a_still_picture_does_not_change():
+    signal = Stream().push(*scenes(90))
+    assert not any(column.any() for column in signal[1:])
+
+
+def test_views_that_are_not_contiguous_are_measured_alike():
+    luma, chroma = film(12, 36, 64)
+    view = Stream().push(luma[::2, ::2, ::2], chroma[::2])
+    copy = Stream().push(luma[::2, ::2, ::2].copy(), chroma[::2].copy())
+    assert all(np.array_equal(a, b) for a, b in zip(view, copy, strict=True))
+
+
+def test_an_empty_batch_gives_nothing():
+    luma, chroma = film(0)
+    assert len(Stream().push(luma, chroma).change) == 0
+    assert shots(Stream().push(luma, chroma), np.empty(0)) == []
+
+
+@pytest.mark.parametrize("bad", [np.float32, np.int32])
+def test_other_types_are_refused(bad):
+    luma, chroma = film(2)
+    with pytest.raises(ValueError, match="uint8"):
+        Stream().push(luma.astype(bad), chroma)
+
+
+def test_cuts_are_found_to_the_frame():
+    assert found(*scenes(40, 120, 200, 90)) == [40, 80, 120]
+
+
+def test_a_flash_is_no_cut():
+    luma, chroma = scenes(100, 100)
+    luma[40] = 255
+    assert found(luma, chroma) == []
+
+
+def test_a_dissolve_is_found_in_its_middle():
+    random = np.random.default_rng(3)
+    a, b = (np.kron(random.integers(20, 235, (9, 16)), np.ones((10, 10))) for _ in range(2))
+    mix = np.clip((np.arange(100) - 40) / 20, 0, 1)[:, None, None]
+    luma = (a * (1 - mix) + b * mix).astype(np.uint8)
+    (boundary,) = found(luma, np.full((100, 2, 45, 80), 128, np.uint8))
+    assert 40 <= boundary <= 60
+
+
+def test_a_fade_through_black_is_one_boundary():
+    level = np.concatenate(
+        [np.full(40, 160), np.linspace(160, 16, 10), np.linspace(16, 140, 10), np.full(40, 140)]
+    )
+    luma = np.broadcast_to(level[:, None, None], (100, 90, 160)).astype(np.uint8)
+    (boundary,) = found(luma, np.full((100, 2, 45, 80), 128, np.uint8))
+    assert 40 <= boundary <= 60
+
+
+def test_shots_cover_the_recording_without_gaps():
+    luma, chroma = film(200)
+    parts = shots(Stream().push(luma, chroma), np.arange(200) / 30)
+    assert parts[0].first_frame == 0
+    assert parts[-1].last_frame == 199
+    assert all(
+        a.last_frame + 1 == b.first_frame and a.end_s == b.start_s
+        for a, b in zip(parts, parts[1:], strict=False)
+    )

@@ -1,0 +1,92 @@
+"""Saliency follows what moves; the crop path is calm, bounded and inside the picture."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernels.saliency import Stream, crop_track, join
+from kernels.saliency.reference import saliency
+
+
+def film(n, h=36, w=64, seed=0):
+    random = np.random.default_rng(seed)
+    luma = random.integers(0, 256, (n, h, w), dtype=np.uint8)
+    return luma, random.integers(0, 256, (n, 2, h // 2, w // 2), dtype=np.uint8)
+
+
+@settings(deadline=None, max_examples=20)
+@given(n=st.integers(1, 8), split=st.integers(0, 8), h=st.integers(18, 40), seed=st.integers(0, 9))
+def test_any_split_equals_the_definition(n, split, h, seed):
+    luma, chroma = film(n, h, seed=seed)
+    stream, split = Stream(), min(split, n)
+    measured = join(
+        [stream.push(luma[:split], chroma[:split]), stream.push(luma[split:], chroma[split:])]
+    )
+    for i in range(n):
+        wanted = saliency(luma[i], chroma[i], luma[max(0, i - 1)])
+        got = (measured.energy[i], *measured.centroid[i])
+        np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+def test_the_centre_lies_on_what_moves():
+    luma = np.full((10, 90, 160), 60, np.uint8)
+    for i in range(10):
+        luma[i, 50:70, 110 + i : 130 + i] = 220
+    seen = Stream().push(luma, np.full((10, 2, 45, 80), 128, np.uint8))
+    x, y = seen.centroid[5]
+    assert 0.65 < x < 0.9
+    assert 0.5 < y < 0.8
+
+
+def test_a_blank_picture_is_centred():
+    seen = Stream().push(np.zeros((3, 90, 160), np.uint8), np.full((3, 2, 45, 80), 128, np.uint8))
+    assert seen.energy.tolist() == [0, 0, 0]
+    assert (seen.centroid == 0.5).all()
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 99), n=st.integers(0, 120), width=st.floats(0.1, 1.0),
+    speed=st.floats(0.02, 2.0), cuts=st.lists(st.integers(-5, 130), max_size=4),
+)  # fmt: skip
+def test_the_path_is_inside_and_never_faster_than_allowed(seed, n, width, speed, cuts):
+    random = np.random.default_rng(seed)
+    times = np.cumsum(random.uniform(0.02, 0.2, n))
+    path = crop_track(
+        random.random((n, 2)), random.random(n), times, np.array(cuts, dtype=int),
+        window=(width, 1.0), max_speed=speed,
+    )  # fmt: skip
+    assert path.shape == (n, 2)
+    assert (path[:, 0] >= width / 2 - 1e-9).all()
+    assert (path[:, 0] <= 1 - width / 2 + 1e-9).all()
+    begins = {0, *cuts}
+    for i in range(1, n):
+        if i not in begins:
+            # Unspent reach is saved up, to at most four grid steps.
+            saved = 4 * (1 - width) / 95
+            assert (
+                abs(path[i, 0] - path[i - 1, 0])
+                <= max(speed * (times[i] - times[i - 1]), saved) + 1e-9
+            )
+
+
+def test_a_subject_that_stays_is_held_on_a_tripod():
+    random = np.random.default_rng(1)
+    wanted = np.stack([0.3 + random.normal(0, 0.01, 100), np.full(100, 0.5)], axis=1)
+    path = crop_track(wanted, np.ones(100), np.arange(100) / 10, np.array([0]), window=(0.3, 1))
+    assert np.ptp(path[:, 0]) == 0
+    assert path[0, 0] == pytest.approx(0.3, abs=0.01)
+
+
+def test_a_cut_may_jump_to_the_new_subject():
+    wanted = np.array([[0.2, 0.5]] * 50 + [[0.8, 0.5]] * 50)
+    path = crop_track(wanted, np.ones(100), np.arange(100) / 10, np.array([0, 50]), window=(0.3, 1))
+    assert path[49, 0] == pytest.approx(0.2)
+    assert path[50, 0] == pytest.approx(0.8)
+
+
+def test_a_moving_subject_is_followed():
+    wanted = np.stack([np.linspace(0.2, 0.8, 100), np.full(100, 0.5)], axis=1)
+    path = crop_track(wanted, np.ones(100), np.arange(100) / 10, np.array([0]), window=(0.2, 1))
+    assert np.abs(path[:, 0] - wanted[:, 0]).max() < 0.2
