@@ -145,9 +145,10 @@ def _pause_near(pauses: Sequence[Span], end_s: float, next_start_s: float) -> fl
 
 
 def _align_plain(work: Alignment, tick: Tick) -> None:
-    if not work.speech:
-        return
     count = len(work.words)
+    if not work.speech:
+        work.times[:] = estimated(work.texts(0, count), (), (0.0, work.duration_s))
+        return
     start = max(0.0, work.speech[0][0] - 0.5)
     end = min(work.duration_s, work.speech[-1][1] + 0.5)
     short = end - start <= 2 * CHUNK_S

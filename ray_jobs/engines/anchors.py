@@ -14,7 +14,7 @@ from typing import Any
 
 from ray_jobs.engines.activity import RATE_HZ, pieces
 from ray_jobs.engines.child import ask_all
-from ray_jobs.engines.pronounce import Unit, dictionary
+from ray_jobs.engines.pronounce import Unit, available, dictionary
 from ray_jobs.engines.timing import Span
 
 SPHINX = "ray_jobs.engines.sphinx"
@@ -30,6 +30,8 @@ def find(
     units: Sequence[Unit], pcm: Path, speech: Sequence[Span], tick: Callable[[float], None]
 ) -> dict[int, Span]:
     """Times of those units of a text that were surely heard."""
+    if not available():
+        return {}
     with tempfile.TemporaryDirectory(prefix="cutroom-text-") as folder:
         _write_model(units, Path(folder))
         requests: list[dict[str, Any]] = [

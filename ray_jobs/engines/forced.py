@@ -12,6 +12,7 @@ from math import exp
 from pathlib import Path
 from typing import Any
 
+from ray_jobs.engines import pronounce
 from ray_jobs.engines.activity import RATE_HZ
 from ray_jobs.engines.child import ask_all
 from ray_jobs.engines.given import Line
@@ -90,6 +91,8 @@ def prepare(
 
 def align_chunks(work: Alignment, chunks: Iterable[Chunk], tick: Tick) -> list[Chunk]:
     """Time the words of the chunks that the sound bears out; returns the other chunks."""
+    if not pronounce.available():
+        return list(chunks)
     failed, sent, requests = [], [], []
     believed = BELIEVED_ENGLISH if work.english else BELIEVED_OTHER
     for chunk in chunks:

@@ -61,9 +61,14 @@ def joined(words: Iterable[str]) -> str:
     """Tokens as running text again."""
     result = ""
     for word in words:
-        space = result and not (GLUED.search(result) and re.match(rf"[{UNSPACED}]", word))
+        space = result and not (GLUED.search(result) and is_unspaced(word))
         result += f" {word}" if space else word
     return result
+
+
+def is_unspaced(word: str) -> bool:
+    """Whether a word begins in a script that is written without spaces."""
+    return re.match(rf"[{UNSPACED}]", word.lstrip()) is not None
 
 
 def guess_language(text: str) -> str:
