@@ -77,9 +77,8 @@ def labels(media: Path) -> dict[Path, list[tuple[float, float]]]:
 
 def spans_of(data: dict) -> list[tuple[float, float]]:
     slack = 2 if "approx" in json.dumps(data).lower() else 1
-    spans = []
-    for frame in data.get("hard_cuts_first_frame_of_new_shot", data.get("hard_cuts", [])):
-        spans.append((frame - slack, frame + slack))
+    cuts = data.get("hard_cuts_first_frame_of_new_shot", data.get("hard_cuts", []))
+    spans = [(frame - slack, frame + slack) for frame in cuts]
     rate = _rate(data)
     margin = 0.2 * rate
     spans += [(low - margin, high + margin) for low, high in data.get("gradual_frame_ranges", [])]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kernels.frame_change import cpu
 from kernels.frame_change.boundaries import Shot, cut_probability, shots
-from kernels.frame_change.reference import LONG, SIGNATURE, SKIP
+from kernels.frame_change.reference import BINS, LONG, SIGNATURE, SKIP
 
 __all__ = ["FrameChange", "Shot", "Stream", "cut_probability", "join", "shots"]
 
@@ -43,7 +43,7 @@ class Stream:
 
     def __init__(self) -> None:
         self.luma: Bytes | None = None
-        self.histogram = np.zeros(cpu.BINS)
+        self.histogram = np.zeros(BINS)
         self.signatures = np.zeros((LONG, SIGNATURE), dtype=np.float32)
         self.seen = 0
 

@@ -53,7 +53,8 @@ def cut_probability(signal: "FrameChange") -> NDArray[np.float32]:
     strength = np.minimum(change / FLOOR, change / (RATIO * (usual + 0.012)))
     later = np.pad(signal.skip_change.astype(np.float64), (0, SKIP), mode="edge")
     stays = np.minimum(later[1 : n + 1], later[2 : n + 2]) / np.maximum(RETURN * change, 1e-6)
-    return np.clip(0.5 * np.minimum(strength, stays), 0.0, 1.0).astype(np.float32)
+    probability = np.clip(0.5 * np.minimum(strength, stays), 0.0, 1.0)
+    return np.asarray(probability, dtype=np.float32)
 
 
 def shots(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[Shot]:
@@ -69,13 +70,13 @@ def shots(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[Shot]:
         if all(abs(frame - other) > 2 * LONG for other in starts):
             starts[frame] = "dissolve"
     probability = cut_probability(signal)
-    for frame in np.flatnonzero(probability >= 0.5):
+    for frame in np.flatnonzero(probability >= 0.5).tolist():
         near = slice(max(0, frame - SKIP), frame + SKIP + 1)
         rank = probability[near] * signal.change[near]
         if rank[frame - near.start] >= rank.max():
             for other in [f for f in starts if abs(f - frame) <= LONG and starts[f] != "cut"]:
                 del starts[other]
-            starts[int(frame)] = "cut"
+            starts[frame] = "cut"
     kept: list[int] = [0]
     for frame in sorted(starts):
         if times_s[frame] - times_s[kept[-1]] >= MIN_SHOT_S:

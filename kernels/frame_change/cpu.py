@@ -10,7 +10,7 @@ THIRD = SIGNATURE // 3
 
 
 @njit(cache=True, nogil=True)
-def measure(luma, chroma, before, histogram_before, seen):  # type: ignore[no-untyped-def]
+def measure(luma, chroma, before, histogram_before, seen):
     """Rows [n, 4] of luma mean, motion, edge change, histogram change; histogram; signatures."""
     n, h, w = luma.shape
     rows = np.zeros((n, 4), dtype=np.float32)
@@ -48,7 +48,7 @@ def measure(luma, chroma, before, histogram_before, seen):  # type: ignore[no-un
 
 
 @njit(cache=True, nogil=True)
-def _block_means(plane, out):  # type: ignore[no-untyped-def]
+def _block_means(plane, out):
     h, w = plane.shape
     counts = np.zeros(BLOCKS)
     sums = np.zeros(BLOCKS)
@@ -63,7 +63,7 @@ def _block_means(plane, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _distance(a, b):  # type: ignore[no-untyped-def]
+def _distance(a, b):
     luma, chroma = 0.0, 0.0
     for k in range(THIRD):
         luma += abs(a[k] - b[k])
@@ -73,7 +73,7 @@ def _distance(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def compare(history, n, seen, skip):  # type: ignore[no-untyped-def]
+def compare(history, n, seen, skip):
     """[n, 4] of change, skip change, long change, bend; `history` begins LONG frames earlier."""
     out = np.zeros((n, 4), dtype=np.float32)
     middle = np.empty(SIGNATURE, dtype=np.float32)

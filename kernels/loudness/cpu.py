@@ -27,7 +27,7 @@ def peak_filter(factor: int) -> NDArray[np.float32]:
 @njit(cache=True, nogil=True)
 def measure_block(
     block, weights, sections, phases, state, history, partial, position, rate_hz
-):  # fmt: skip  # type: ignore[no-untyped-def]
+):  # fmt: skip
     """Energies of the 100 ms blocks that end here, the energy of the rest, the peak.
 
     `state` [channels, 2, 2] and `history` [channels, taps] are carried from block to block.
@@ -75,7 +75,7 @@ def measure_block(
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "arcp"})
-def _peak(block, channel, phases, history):  # type: ignore[no-untyped-def]
+def _peak(block, channel, phases, history):
     samples, taps = block.shape[0], phases.shape[1]
     line = np.empty(taps + samples, dtype=np.float32)
     line[:taps] = history[channel]
@@ -102,7 +102,7 @@ def _peak(block, channel, phases, history):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def tail_peak(tail, phases, history):  # type: ignore[no-untyped-def]
+def tail_peak(tail, phases, history):
     """Peak of the interpolated signal while it rings out into silence."""
     peak = np.float32(0.0)
     for c in range(tail.shape[1]):

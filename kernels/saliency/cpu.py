@@ -7,7 +7,7 @@ from kernels.saliency.reference import COLUMNS, CONTRAST, MOTION, POWER, ROWS
 
 
 @njit(cache=True, nogil=True)
-def _cells(plane, sums, counts):  # type: ignore[no-untyped-def]
+def _cells(plane, sums, counts):
     h, w = plane.shape
     sums[:] = 0.0
     counts[:] = 0.0
@@ -27,7 +27,7 @@ def _cells(plane, sums, counts):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def measure(luma, chroma, before):  # type: ignore[no-untyped-def]
+def measure(luma, chroma, before):
     """Rows [n, 3] of energy, x, y."""
     n, h, w = luma.shape
     rows = np.zeros((n, 3), dtype=np.float32)
@@ -54,7 +54,7 @@ def measure(luma, chroma, before):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _centre(moved, apart, out):  # type: ignore[no-untyped-def]
+def _centre(moved, apart, out):
     moving = moved.mean() / 255
     total, at_x, at_y, energies = 0.0, 0.0, 0.0, 0.0
     for row in range(ROWS):

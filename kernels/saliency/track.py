@@ -69,9 +69,10 @@ def _shot(
 
 
 @njit(cache=True, nogil=True)
-def _cheapest(wanted, pull, times_s, grid, max_speed):  # type: ignore[no-untyped-def]
+def _cheapest(wanted, pull, times_s, grid, max_speed):
     """Viterbi over grid positions; the reach of a move is what `max_speed` allows since the last
-    move, counted in whole grid steps so that rounding never exceeds it."""
+    move, counted in whole grid steps so that rounding never exceeds it.
+    """
     n, k = len(wanted), len(grid)
     step = grid[1] - grid[0]
     cost = np.empty(k)

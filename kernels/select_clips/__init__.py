@@ -42,7 +42,7 @@ def select(
 
 
 @njit(cache=True, nogil=True)
-def _best(value, before, k):  # type: ignore[no-untyped-def]
+def _best(value, before, k):
     n = len(value)
     best = np.zeros((n + 1, k + 1))
     for i in range(1, n + 1):

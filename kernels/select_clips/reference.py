@@ -1,6 +1,6 @@
 """The definition: every set of at most k windows, and the best of them; and the usual heuristic."""
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +10,18 @@ Array = NDArray[np.float64]
 
 def apart(starts: Array, ends: Array, windows: tuple[int, ...]) -> bool:
     ordered = sorted(windows, key=lambda w: starts[w])
-    return all(ends[a] <= starts[b] for a, b in zip(ordered, ordered[1:], strict=False))
+    return all(ends[a] <= starts[b] for a, b in pairwise(ordered))
 
 
 def brute_force(starts: Array, ends: Array, scores: Array, k: int) -> float:
     """The largest sum of scores of at most `k` windows that do not overlap."""
     sums = [0.0]
     for count in range(1, k + 1):
-        for windows in combinations(range(len(starts)), count):
-            if apart(starts, ends, windows):
-                sums.append(float(sum(scores[w] for w in windows)))
+        sums += [
+            float(sum(scores[w] for w in windows))
+            for windows in combinations(range(len(starts)), count)
+            if apart(starts, ends, windows)
+        ]
     return max(sums)
 
 

@@ -25,8 +25,8 @@ def window_stats(
 ) -> WindowStats:
     """Measure windows [start, end) of frames over tracks [parts, frames].
 
-    Prefix sums give means and deviations, a sparse table of maxima gives peaks: O(frames log frames)
-    once, then constant time a window.
+    Prefix sums give means and deviations, a sparse table of maxima gives peaks: once
+    O(frames log frames), then constant time a window.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def _sparse(values: Floats) -> Floats:
 
 
 @njit(cache=True, nogil=True, parallel=True)
-def _measure(sums, squares, numbers, peaks, centre, first, last):  # type: ignore[no-untyped-def]
+def _measure(sums, squares, numbers, peaks, centre, first, last):
     parts, frames = sums.shape[0], sums.shape[1] - 1
     n = len(first)
     out = np.zeros((4, parts, n))

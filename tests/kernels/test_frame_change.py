@@ -1,5 +1,7 @@
 """Frame change: equal to its definition however it is batched; finds shots that are known."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -34,7 +36,7 @@ def test_any_split_into_batches_equals_the_definition(n, h, w, cuts, seed):
     luma, chroma = film(n, h, w, seed)
     edges = sorted({0, n, *(c for c in cuts if c < n)})
     stream = Stream()
-    parts = [stream.push(luma[a:b], chroma[a:b]) for a, b in zip(edges, edges[1:], strict=False)]
+    parts = [stream.push(luma[a:b], chroma[a:b]) for a, b in itertools.pairwise(edges)]
     measured, wanted = join(parts)._asdict(), frame_change(luma, chroma)
     for name, values in wanted.items():
         np.testing.assert_allclose(measured[name], values, atol=2e-5, err_msg=name)
@@ -100,5 +102,5 @@ def test_shots_cover_the_recording_without_gaps():
     assert parts[-1].last_frame == 199
     assert all(
         a.last_frame + 1 == b.first_frame and a.end_s == b.start_s
-        for a, b in zip(parts, parts[1:], strict=False)
+        for a, b in itertools.pairwise(parts)
     )

@@ -41,5 +41,5 @@ def test_scores_that_are_no_gain_are_never_chosen():
 
 @pytest.mark.parametrize("bad", [([0], [0], [1]), ([0, 1], [2], [1]), ([1], [0], [1])])
 def test_windows_that_are_none_are_refused(bad):
-    with pytest.raises(ValueError, match="window|length"):
+    with pytest.raises(ValueError, match=r"window|length"):
         select(*bad, 1)

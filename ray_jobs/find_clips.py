@@ -1,0 +1,180 @@
+"""Find the spans worth showing: measure once, score every candidate, choose the best set."""
+
+import json
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid5
+
+import numpy as np
+
+from kernels.select_clips import select
+from ray_jobs.clips import candidates as spans
+from ray_jobs.clips import language, scoring
+from ray_jobs.clips.candidates import Candidates
+from ray_jobs.clips.features import RATE_HZ, Features, measure
+from ray_jobs.contract import (
+    Artifact,
+    ClipsFound,
+    CropPoint,
+    FindClips,
+    FoundClip,
+    Json,
+)
+from ray_jobs.media.decode import decoder_name, frames_at
+from ray_jobs.media.images import write_jpeg
+from ray_jobs.run import JobRun, Step
+
+CROP_EVERY = 2
+PREVIEW_HEIGHT = 360
+
+
+def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
+    """Find clips in a recording; changing a weight or the transcript measures nothing again."""
+    run.plan(10.0)
+    source = spec.source
+    path = run.fetch(source.object)
+    media = source.media
+
+    def analyse(directory: Path) -> Json:
+        run.used(decoder=decoder_name(media))
+        features = measure(path, media, run.progress)
+        features.save(directory / "features.npz")
+        (directory / "features.json").write_text(json.dumps(features.curves()))
+        return cast("Json", {"shots": features.shots, "duration_s": features.duration_s})
+
+    analysis = run.step(
+        "analyse", analyse, version=1, weight=8.0,
+        params={"media": media.model_dump(mode="json")}, inputs=[source.object.sha256],
+    )  # fmt: skip
+    measured = analysis.ref("features.npz")
+    choosing = run.step(
+        "choose", lambda d: choose(run, spec, analysis, d), version=1, weight=1.5,
+        params=spec.model_dump(mode="json", exclude={"source", "transcript_id"}),
+        inputs=[measured.sha256],
+    )  # fmt: skip
+    chosen = cast("list[dict[str, Any]]", choosing.value["clips"])
+    previews = preview_step(run, spec, path, chosen) if media.video_codec else None
+    clips = []
+    for rank, clip in enumerate(chosen, 1):
+        ticks = f"{round(clip['start_s'] * 1000)}-{round(clip['end_s'] * 1000)}"
+        clip_id = uuid5(source.video_id, ticks)
+        preview = None
+        if previews:
+            preview = Artifact(
+                kind="preview", object=previews.ref(f"{rank:03d}.jpg"),
+                filename=f"clip-{rank:02d}.jpg", clip_id=clip_id,
+            )  # fmt: skip
+        clips.append(FoundClip(clip_id=clip_id, rank=rank, preview=preview, **clip))
+    artifacts = [
+        Artifact(kind="features", object=analysis.ref("features.json"), filename="features.json"),
+        Artifact(
+            kind="candidates", object=choosing.ref("candidates.json"), filename="candidates.json"
+        ),
+    ]
+    return ClipsFound(
+        clips=clips,
+        candidates=cast("int", choosing.value["candidates"]),
+        shots=len(cast("list[Json]", analysis.value["shots"])),
+        artifacts=artifacts,
+    )
+
+
+def choose(run: JobRun, spec: FindClips, analysis: Step, directory: Path) -> Json:
+    """Score all candidates, pick the best set, write every candidate with its reason."""
+    features = Features.load(analysis.path("features.npz"), analysis.value)
+    found = spans.find(spec, features)
+    run.progress(0.2)
+    scored = scoring.score(spec, features, found)
+    run.progress(0.8)
+    kept = select(found.start_s, found.end_s, scored.total, spec.max_clips)
+    ranked = sorted((int(i) for i in kept), key=lambda i: (-scored.total[i], found.start_s[i]))
+    write_candidates(directory / "candidates.json", found, scored, ranked, spec.max_clips)
+    clips = [described(i, found, scored, features) for i in ranked]
+    return cast("Json", {"clips": clips, "candidates": len(found.first)})
+
+
+def described(
+    i: int, found: Candidates, scored: scoring.Scored, features: Features
+) -> dict[str, Any]:
+    """One chosen candidate as data."""
+    units = found.units[int(found.first[i]) : int(found.last[i]) + 1]
+    parts = scored.breakdown(i, found)
+    worth = [scored.hooks[int(found.first[i]) + k][0] for k in range(len(units))]
+    start_s, end_s = float(found.start_s[i]), float(found.end_s[i])
+    text = " ".join(unit.text for unit in units).strip()
+    ids = dict.fromkeys(name for unit in units for name in unit.segment_ids)
+    return {
+        "start_s": start_s,
+        "end_s": end_s,
+        "score": sum(part.contribution for part in parts),
+        "parts": [part.model_dump(mode="json") for part in parts],
+        "title": language.title(units, worth) or f"From {start_s:.0f} s to {end_s:.0f} s",
+        "text": text,
+        "segment_ids": list(ids),
+        "crop_track": [
+            point.model_dump(mode="json") for point in crop_points(features, start_s, end_s)
+        ],
+    }
+
+
+def crop_points(features: Features, start_s: float, end_s: float) -> list[CropPoint]:
+    """The eye's centre at 5 Hz over a span, with a cut where a shot begins."""
+    cuts = [float(cast("float", s["start_s"])) for s in features.shots]
+    cuts = [time_s for time_s in cuts if start_s < time_s < end_s]
+    frames = range(int(start_s * RATE_HZ), min(features.frames, int(np.ceil(end_s * RATE_HZ))))
+    times = sorted({start_s, *cuts, *(f / RATE_HZ for f in frames[::CROP_EVERY])})
+    points = []
+    for time_s in times:
+        if not start_s <= time_s <= end_s:
+            continue
+        x, y = features.centroid[min(features.frames - 1, int(time_s * RATE_HZ + 0.5))]
+        x, y = (float(v) if np.isfinite(v) else 0.5 for v in (x, y))
+        points.append(
+            CropPoint(time_s=round(time_s, 3), x=round(x, 4), y=round(y, 4), cut=time_s in cuts)
+        )
+    return points
+
+
+def write_candidates(
+    path: Path, found: Candidates, scored: scoring.Scored, ranked: list[int], cap: int
+) -> None:
+    """Every candidate: span, score, contributions, and why it was kept or passed over."""
+    names = list(scored.parts)
+    kept = [(found.start_s[i], found.end_s[i]) for i in ranked]
+    lowest = min((scored.total[i] for i in ranked), default=0.0)
+    rows = []
+    for i in range(len(found.first)):
+        start_s, end_s, total = found.start_s[i], found.end_s[i], scored.total[i]
+        overlaps = any(start_s < b and end_s > a for a, b in kept)
+        reason = None
+        if i not in ranked:
+            reason = "overlap" if overlaps else "score"
+            if not overlaps and len(ranked) >= cap and total <= lowest:
+                reason = "cap"
+        values = [round(scored.weights[n] * float(scored.parts[n].normalised[i]), 4) for n in names]
+        rows.append([
+            round(float(start_s), 3), round(float(end_s), 3), round(float(total), 6),
+            "rejected" if reason else "kept", reason, values,
+        ])  # fmt: skip
+    columns = ["start_s", "end_s", "score", "status", "reason", "contributions"]
+    table = {"columns": columns, "parts": names, "relaxed": found.relaxed, "rows": rows}
+    path.write_text(json.dumps(table, separators=(",", ":")))
+
+
+def preview_step(run: JobRun, spec: FindClips, path: Path, chosen: list[dict[str, Any]]) -> Step:
+    """A picture from each clip, one third in."""
+    times = [round(c["start_s"] + (c["end_s"] - c["start_s"]) / 3, 3) for c in chosen]
+    height = min(PREVIEW_HEIGHT, spec.source.media.height or PREVIEW_HEIGHT)
+
+    def draw(directory: Path) -> Json:
+        pictures = frames_at(path, spec.source.media, times, height=height) if times else []
+        for number, picture in enumerate(pictures, 1):
+            write_jpeg(picture, directory / f"{number:03d}.jpg")
+            run.progress(number / len(pictures))
+        return {}
+
+    return run.step(
+        "clip_previews", draw, version=1, weight=0.5,
+        params=cast("Json", {"times_s": times, "height": height}),
+        inputs=[spec.source.object.sha256],
+    )  # fmt: skip
