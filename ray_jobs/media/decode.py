@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
@@ -123,32 +124,29 @@ def _step_s(media: MediaInfo) -> float:
 def shrink(frame: VideoFrame, turn: Turn, luma: Picture, chroma: Picture) -> None:
     """Average a frame into `luma` [h, w] and `chroma` [2, h/2, w/2], upright, full range."""
     height, width = turn.stored(luma).shape
-    if not _planar_yuv(frame) or frame.width < width or frame.height < height:
+    bits = _native_bits(frame.format.name)
+    planes = frame.planes
+    if not bits or frame.width < width or frame.height < height or planes[0].line_size < 0:
         even = (max(width, frame.width // 2 * 2), max(height, frame.height // 2 * 2))
         frame = frame.reformat(*even, format="yuv420p")
-    bits = frame.format.components[0].bits
+        bits, planes = 8, frame.planes
     full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
-    if len(frame.planes) == 1:
+    if len(planes) == 1:
         chroma[:] = 128
     targets = (luma, chroma[0], chroma[1])
-    for plane, target, table in zip(frame.planes, targets, _tables(bits, full), strict=False):
+    for plane, target, reading in zip(planes, targets, _ranges(bits, full), strict=False):
         rows = _rows(plane, wide=bits > 8)
-        _average(rows, plane.height, plane.width, table, turn.stored(target))
+        _average(rows, plane.height, plane.width, *reading, turn.stored(target))
 
 
-def _planar_yuv(frame: VideoFrame) -> bool:
-    """Whether luma and chroma lie in planes of their own, in native 8 or 16 bit samples."""
-    form = frame.format
-    planar = len(frame.planes) == len(form.components) and len(frame.planes) in (1, 3)
-    return (
-        planar
-        and not form.is_rgb
-        and not form.has_palette
-        and not form.is_bit_stream
-        and not form.is_big_endian
-        and 8 <= form.components[0].bits <= 16
-        and (form.name.startswith(("yuv", "gray")))
-    )
+@cache
+def _native_bits(pixel_format: str) -> int:
+    """Bits of a format whose luma and chroma lie in readable planes of their own, else 0."""
+    form = VideoFormat(pixel_format)
+    ready = form.name.startswith(("yuv", "gray")) and not form.is_big_endian
+    apart = sorted(part.plane for part in form.components) in ([0], [0, 1, 2])
+    bits = form.components[0].bits
+    return bits if ready and apart and 8 <= bits <= 16 else 0
 
 
 def _rows(plane: VideoPlane, *, wide: bool) -> npt.NDArray[Any]:
@@ -158,23 +156,34 @@ def _rows(plane: VideoPlane, *, wide: bool) -> npt.NDArray[Any]:
     return np.frombuffer(samples, dtype).reshape(-1, plane.line_size // dtype.itemsize)
 
 
+class Range(NamedTuple):
+    """8 bit full range is `gain * code + offset`."""
+
+    gain: float
+    offset: float
+
+
 @cache
-def _tables(bits: int, full: bool) -> tuple[Picture, Picture, Picture]:  # noqa: FBT001
-    """Code values of `bits` to 8 bit full range, for luma, Cb, Cr (ITU-R BT.709, BT.2100)."""
-    code = np.arange(2**bits) / 2 ** (bits - 8)
+def _ranges(bits: int, full: bool) -> tuple[Range, Range, Range]:  # noqa: FBT001
+    """How code values of luma, Cb and Cr are to be read (ITU-R BT.709, BT.2100)."""
+    step = 2.0 ** (8 - bits)
     if full:
-        luma = chroma = code * 255 / (256 - 2 ** (8 - bits))
-    else:
-        luma, chroma = (code - 16) * 255 / 219, (code - 128) * 255 / 224 + 128
-    luma8, chroma8 = (np.clip(np.rint(each), 0, 255).astype(np.uint8) for each in (luma, chroma))
-    return luma8, chroma8, chroma8
+        same = Range(step * 255 / (256 - step), 0.0)
+        return same, same, same
+    chroma = Range(step * 255 / 224, 128 - 128 * 255 / 224)
+    return Range(step * 255 / 219, -16 * 255 / 219), chroma, chroma
 
 
 @numba.njit(nogil=True, cache=True, boundscheck=False)  # type: ignore[untyped-decorator]
 def _average(
-    source: npt.NDArray[Any], rows: int, columns: int, table: Picture, target: Picture
+    source: npt.NDArray[Any],
+    rows: int,
+    columns: int,
+    gain: float,
+    offset: float,
+    target: Picture,
 ) -> None:
-    """Mean of blocks of whole samples, over four evenly spaced rows of each block.
+    """`gain * mean + offset` of blocks of samples, over four evenly spaced rows of each block.
 
     More rows change little, and reading is what this costs. Running sums make a block one
     difference, whatever its width: short inner loops were three times slower.
@@ -182,7 +191,7 @@ def _average(
     height, width = target.shape
     high, wide = rows // height, columns // width
     used = wide * width
-    scale = np.float32(1 / (4 * wide))
+    scale, shift = np.float32(gain / (4 * wide)), np.float32(offset + 0.5)
     sums = np.zeros(used + 1, np.uint32)
     for y in range(height):
         first, second = source[y * high], source[y * high + high // 4]
@@ -193,8 +202,9 @@ def _average(
         for x in range(used):
             sums[x + 1] += sums[x]
         for x in range(width):
-            total = np.float32(sums[(x + 1) * wide] - sums[x * wide])
-            target[y, x] = table[int(total * scale + np.float32(0.5))]
+            total = np.float32(np.int32(sums[(x + 1) * wide] - sums[x * wide]))
+            value = min(np.float32(255), max(np.float32(0), total * scale + shift))
+            target[y, x] = np.uint8(np.int32(value))
 
 
 # ---- exact single frames -----------------------------------------------------------------------

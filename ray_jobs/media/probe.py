@@ -38,24 +38,23 @@ def probe(path: Path, limits: IngestLimits) -> MediaInfo:
     if size_bytes > limits.max_size_bytes:
         raise Failure("too_large", f"The file is larger than {limits.max_size_bytes} bytes.")
     command = [sys.executable, "-m", "ray_jobs.media.probe", str(path), limits.model_dump_json()]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    try:
-        answer, _ = process.communicate(timeout=BASE_TIME_S + size_bytes / BYTES_PER_S)
-    except subprocess.TimeoutExpired:
-        raise Failure(
-            "corrupt_media", "Reading the recording takes absurdly long; export it again."
-        ) from None
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    ) as process:
+        try:
+            answer, _ = process.communicate(timeout=BASE_TIME_S + size_bytes / BYTES_PER_S)
+        except subprocess.TimeoutExpired:
+            raise Failure(
+                "corrupt_media", "Reading the recording takes absurdly long; export it again."
+            ) from None
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     return _understood(answer, process.returncode)
 
 
