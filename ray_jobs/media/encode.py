@@ -1,0 +1,204 @@
+"""Rendering a clip's picture: an exact cut, reframed, with subtitles burned in, in one pass.
+
+The same inputs give the same bytes: encoder threads are fixed in number, nothing is stamped with a
+time, and every frame's source is decided by its presentation time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from ray_jobs.contract import MediaInfo
+from ray_jobs.failures import Failure
+from ray_jobs.media.container import INPUT_OPTIONS
+from ray_jobs.media.cut import Cut
+from ray_jobs.media.ffmpeg import ffmpeg
+from ray_jobs.media.filtergraph import (
+    Subtitles,
+    burnt,
+    chain,
+    crop_commands,
+    delivery_format,
+    moving,
+    node,
+    wave_of_sound,
+)
+from ray_jobs.media.fonts import check_drawn
+from ray_jobs.media.reframe import Corners, Framing
+
+X264_THREADS = 8
+KEYFRAME_S = 2
+BITEXACT = (
+    "-map_metadata",
+    "-1",
+    "-map_chapters",
+    "-1",
+    "-fflags",
+    "+bitexact",
+    "-flags:v",
+    "+bitexact",
+    "-flags:a",
+    "+bitexact",
+)
+
+
+# ---- encoders ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """ffmpeg arguments of a video encoder and what to say of it in the job's report."""
+
+    arguments: tuple[str, ...]
+    name: str
+
+
+def pick_encoder(wanted: Literal["auto", "nvenc", "x264"], *, crf: int, speed: str) -> Encoder:
+    """The encoder asked for, or x264 with the reason where NVENC does not really encode here."""
+    reason = _nvenc_problem() if wanted != "x264" else None
+    if wanted != "x264" and reason is None:
+        quality = ("-rc", "vbr", "-cq", str(crf), "-b:v", "0", "-preset", "p5")
+        return Encoder(("-c:v", "h264_nvenc", *quality), "nvenc (h264_nvenc)")
+    arguments = (
+        "-c:v",
+        "libx264",
+        "-preset",
+        speed,
+        "-crf",
+        str(crf),
+        "-threads",
+        str(X264_THREADS),
+    )
+    return Encoder(arguments, f"x264 ({reason})" if reason else "x264")
+
+
+@lru_cache(maxsize=1)
+def _nvenc_problem() -> str | None:
+    try:
+        ffmpeg(
+            ["-f", "lavfi", "-i", "color=s=256x144:d=0.2", "-c:v", "h264_nvenc", "-f", "null", "-"]
+        )
+    except Failure:
+        return "no NVENC"
+    return None
+
+
+# ---- the picture -------------------------------------------------------------------------------
+
+
+def render_picture(
+    target: Path,
+    source: Path,
+    media: MediaInfo,
+    cut: Cut,
+    frame: Framing,
+    corners: Corners,
+    *,
+    subtitles: Subtitles | None,
+    encoder: Encoder,
+    progress: Callable[[float], None] = lambda _: None,
+) -> None:
+    """Encode exactly `cut.frames` frames of H.264 in MP4, without sound, to `target`.
+
+    `corners` [frames, 2] is the crop's left upper corner in the scaled picture. A source without a
+    picture is shown as the wave of its sound.
+
+    Raises
+    ------
+    Failure
+        `encode_failed`, or `font_missing` where nothing could be drawn.
+    """
+    commands = target.with_suffix(".cmd")
+    commands.write_text(crop_commands(corners, cut.rate), encoding="ascii")
+    video = (
+        moving(source, media, cut, frame, corners[0], commands)
+        if media.width
+        else wave_of_sound(frame.target, cut.rate, cut.frames)
+    )
+    graph = chain(video, burnt(subtitles), delivery_format())
+    _run(
+        [
+            *_input(source, cut, media),
+            *("-filter_complex", f"{graph}[out]", "-map", "[out]", "-frames:v", str(cut.frames)),
+            *encoder.arguments,
+            *("-profile:v", "high", "-g", str(round(KEYFRAME_S * cut.rate))),
+            *BITEXACT,
+            *("-movflags", "+faststart", "-f", "mp4", str(target)),
+        ],
+        subtitles,
+        duration_s=cut.duration_s,
+        progress=progress,
+    )
+    commands.unlink()
+
+
+def render_still(
+    target: Path,
+    source: Path,
+    media: MediaInfo,
+    cut: Cut,
+    frame: Framing,
+    corners: Corners,
+    *,
+    index: int,
+    subtitles: Subtitles | None,
+) -> None:
+    """Write frame `index` of the cut, as `render_picture` shows it, as JPEG to `target`."""
+    one = cut.still(index)
+    if media.width:
+        video = moving(source, media, one, frame, corners[index], None)
+    else:
+        video = wave_of_sound(frame.target, cut.rate, 1)
+    shift = node("setpts", f"PTS+{index / float(cut.rate):.6f}/TB")
+    jpeg = node("scale", out_color_matrix="bt601", out_range="pc")
+    graph = chain(video, shift, burnt(subtitles), jpeg, "format=yuvj420p")
+    arguments = ["-filter_complex", f"{graph}[out]", "-map", "[out]", "-frames:v", "1", "-q:v", "3"]
+    _run(
+        [*_input(source, one, media), *arguments, *BITEXACT, "-update", "1", str(target)], subtitles
+    )
+
+
+def _run(
+    arguments: list[str],
+    subtitles: Subtitles | None,
+    *,
+    duration_s: float | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> None:
+    environment = subtitles.environment if subtitles else {}
+    log = ffmpeg(arguments, duration_s=duration_s, progress=progress, env=environment)
+    if subtitles:
+        check_drawn(log)
+
+
+def _input(source: Path, cut: Cut, media: MediaInfo) -> list[str]:
+    at_s = cut.seek_s if media.width else cut.start_s
+    seek = ["-ss", f"{at_s:.6f}"] if at_s > 0 else []
+    return [*seek, *INPUT_OPTIONS, "-i", f"file:{source}"]
+
+
+# ---- the file ----------------------------------------------------------------------------------
+
+
+def join(picture: Path, sound: Path | None, target: Path) -> None:
+    """Put picture and sound into one MP4 that starts to play before it is loaded whole."""
+    inputs: Sequence[str] = ["-i", f"file:{picture}"]
+    maps: Sequence[str] = ["-map", "0:v:0"]
+    if sound:
+        inputs, maps = [*inputs, "-i", f"file:{sound}"], [*maps, "-map", "1:a:0"]
+    ffmpeg(
+        [
+            *inputs,
+            *maps,
+            "-c",
+            "copy",
+            *BITEXACT,
+            "-movflags",
+            "+faststart",
+            "-f",
+            "mp4",
+            str(target),
+        ]
+    )

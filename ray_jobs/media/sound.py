@@ -1,0 +1,135 @@
+"""A clip's sound at its delivery loudness, by a closed loop over what the decoder will play."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels.loudness import LoudnessResult, measure
+from kernels.mix import limit
+from ray_jobs.contract import Loudness
+from ray_jobs.media.audio import read_audio
+from ray_jobs.media.ffmpeg import ffmpeg
+
+RATE_HZ = 48_000
+CHANNELS = 2
+BITRATE = "192k"
+FADE_S = 0.015
+MAX_PASSES = 6
+MAX_GAIN_DB = 40.0
+CODEC_MARGIN_DB = 0.4
+BITEXACT = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Levelled:
+    """What the loop reached, measured on the decoded file; None for silence."""
+
+    loudness_lufs: float | None
+    true_peak_dbtp: float | None
+    passes: int
+    reached: bool
+
+
+def clip_samples(source: Path, start_s: float, duration_s: float) -> Samples:
+    """Exactly the clip's samples, stereo at 48 kHz, with ends that do not click."""
+    wanted = round(duration_s * RATE_HZ)
+    sound = read_audio(
+        source, rate_hz=RATE_HZ, channels=CHANNELS, start_s=start_s, end_s=start_s + duration_s
+    )[:wanted]
+    sound = np.pad(sound, ((0, wanted - len(sound)), (0, 0)))
+    ramp = min(round(FADE_S * RATE_HZ), len(sound) // 2)
+    if ramp:
+        rise = np.linspace(0, 1, ramp, endpoint=False, dtype=np.float32)[:, None]
+        sound[:ramp] *= rise
+        sound[-ramp:] *= rise[::-1]
+    return sound
+
+
+def deliver_sound(
+    target: Path,
+    sound: Samples,
+    wanted: Loudness,
+    *,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Levelled:
+    """Encode `sound` as AAC in MP4 at the wanted loudness.
+
+    Each pass encodes, decodes, measures and corrects: loudness within the tolerance, and the true
+    peak of the decoded file never above its ceiling. Where both cannot be had within MAX_PASSES the
+    loudest pass that keeps the ceiling stays, and `reached` says so.
+    """
+    before = measure(sound, RATE_HZ)
+    if not np.isfinite(before.integrated_lufs):
+        encode(sound, target)
+        return Levelled(None, None, 1, reached=False)
+    gain_db = wanted.target_lufs - before.integrated_lufs
+    ceiling_db = wanted.max_true_peak_dbtp - CODEC_MARGIN_DB
+    best: Levelled | None = None
+    for number in range(1, MAX_PASSES + 1):
+        gain_db = min(gain_db, MAX_GAIN_DB)
+        louder = (sound * np.float32(10 ** (gain_db / 20))).astype(np.float32)
+        trial = target.with_name(f"pass-{number}.m4a")
+        encode(limit(louder, RATE_HZ, ceiling_db), trial)
+        heard = measure(decoded(trial, len(sound)), RATE_HZ)
+        found = _judged(heard, wanted, number)
+        if best is None or _better(found, best, wanted):
+            best = found
+            trial.replace(target)
+        else:
+            trial.unlink()
+        progress(number / MAX_PASSES)
+        if found.reached:
+            break
+        if heard.true_peak_dbtp > wanted.max_true_peak_dbtp:
+            ceiling_db -= heard.true_peak_dbtp - wanted.max_true_peak_dbtp + 0.05
+        gain_db += wanted.target_lufs - heard.integrated_lufs
+    if best is None:
+        raise AssertionError("the loop ran at least once")
+    return best
+
+
+def _judged(heard: LoudnessResult, wanted: Loudness, number: int) -> Levelled:
+    near = abs(heard.integrated_lufs - wanted.target_lufs) <= wanted.tolerance_lu * 0.8
+    under = heard.true_peak_dbtp <= wanted.max_true_peak_dbtp
+    return Levelled(
+        round(heard.integrated_lufs, 3),
+        round(heard.true_peak_dbtp, 3),
+        number,
+        reached=near and under,
+    )
+
+
+def _better(found: Levelled, best: Levelled, wanted: Loudness) -> bool:
+    """Under the ceiling before over it, then nearer to the target."""
+
+    def rank(level: Levelled) -> tuple[bool, float]:
+        peak = level.true_peak_dbtp if level.true_peak_dbtp is not None else -100.0
+        loud = level.loudness_lufs if level.loudness_lufs is not None else -100.0
+        return peak <= wanted.max_true_peak_dbtp, -abs(loud - wanted.target_lufs)
+
+    return rank(found) > rank(best)
+
+
+def encode(sound: Samples, target: Path) -> None:
+    raw = target.with_suffix(".f32")
+    raw.write_bytes(sound.astype("<f4").tobytes())
+    try:
+        ffmpeg(
+            [
+                *("-f", "f32le", "-ar", str(RATE_HZ), "-ac", str(CHANNELS), "-i", str(raw)),
+                *("-c:a", "aac", "-b:a", BITRATE, *BITEXACT, "-f", "mp4", str(target)),
+            ]
+        )
+    finally:
+        raw.unlink()
+
+
+def decoded(path: Path, count: int) -> Samples:
+    """What a player plays of a file, `count` samples of it."""
+    sound = read_audio(path, rate_hz=RATE_HZ, channels=CHANNELS)[:count]
+    return np.pad(sound, ((0, count - len(sound)), (0, 0)))

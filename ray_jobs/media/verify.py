@@ -1,0 +1,74 @@
+"""A deliverable is decoded whole, every frame and sample of it, before anybody may have it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from kernels.loudness import Meter
+from ray_jobs.failures import Failure
+from ray_jobs.media.audio import audio_blocks
+from ray_jobs.media.sound import CHANNELS, RATE_HZ
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Measured by decoding the whole file; loudness is None for silence or no sound."""
+
+    width: int
+    height: int
+    frames: int
+    duration_s: float
+    loudness_lufs: float | None
+    true_peak_dbtp: float | None
+
+
+def verify(path: Path, *, frames: int, rate: Fraction, sound: bool) -> Verified:
+    """Decode a finished MP4 to its end.
+
+    Raises
+    ------
+    Failure
+        `verify_failed` where it has other frames, another length or other streams than it must
+        have, or cannot start to play before it is loaded whole.
+    """
+    if not starts_fast(path):
+        raise Failure("verify_failed", "The file's index lies behind its media.")
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        count = sum(1 for _ in container.decode(video))
+        width, height = video.width, video.height
+        sounds = len(container.streams.audio)
+    if count != frames:
+        raise Failure("verify_failed", f"The file decodes to {count} frames of {frames}.")
+    if sounds != int(sound):
+        raise Failure("verify_failed", f"The file has {sounds} sound streams, not {int(sound)}.")
+    duration_s = float(frames / rate)
+    loudness = peak = None
+    if sound:
+        meter, samples = Meter(RATE_HZ, CHANNELS), 0
+        for block in audio_blocks(path, rate_hz=RATE_HZ, channels=CHANNELS):
+            meter.push(block)
+            samples += len(block)
+        if abs(samples / RATE_HZ - duration_s) > float(1 / rate) + 1024 / RATE_HZ:
+            raise Failure("verify_failed", "Sound and picture differ in length.")
+        result = meter.result()
+        if np.isfinite(result.integrated_lufs):
+            loudness = round(result.integrated_lufs, 2)
+            peak = round(result.true_peak_dbtp, 2)
+    return Verified(width, height, count, duration_s, loudness, peak)
+
+
+def starts_fast(path: Path) -> bool:
+    """Whether `moov` comes before `mdat` (ISO/IEC 14496-12)."""
+    with path.open("rb") as file:
+        while header := file.read(8):
+            size, kind = int.from_bytes(header[:4], "big"), header[4:]
+            if kind in (b"moov", b"mdat"):
+                return kind == b"moov"
+            if size == 1:
+                size = int.from_bytes(file.read(8), "big") - 8
+            file.seek(size - 8, 1)
+    return False
