@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import wave
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from importlib.util import find_spec
 from math import cos, pi, sin
@@ -134,9 +135,13 @@ def make_sample(path: Path, cache: Path) -> Sample:
     made = cache / f"sample-{_fingerprint()}"
     if not (made / "sample.truth.json").exists():
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            _make(Path(folder))
-            shutil.copytree(folder, made, dirs_exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=cache))
+        try:
+            _make(folder)
+            with suppress(OSError):  # another process made it meanwhile
+                folder.rename(made)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     srt_path, truth_path = path.with_suffix(".srt"), path.with_suffix(".truth.json")
     path.parent.mkdir(parents=True, exist_ok=True)
     for name, target in (("mp4", path), ("srt", srt_path), ("truth.json", truth_path)):
@@ -150,7 +155,8 @@ def make_sample(path: Path, cache: Path) -> Sample:
 
 
 def _fingerprint() -> str:
-    return sha256(Path(__file__).read_bytes() + FFMPEG.encode()).hexdigest()[:16]
+    content = Path(__file__).read_bytes() + repr((SCENES, FFMPEG)).encode()
+    return sha256(content).hexdigest()[:16]
 
 
 def _make(folder: Path) -> None:

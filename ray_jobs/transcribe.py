@@ -39,6 +39,7 @@ from ray_jobs.run import JobRun, Step
 VERSION = 1
 UNKNOWN_LANGUAGE = "und"
 DOUBTFUL_SHARE = 0.5
+PAUSE_S = 0.15
 FILES = {
     "transcript_json": "transcript.json",
     "transcript_srt": "transcript.srt",
@@ -245,7 +246,7 @@ def _listen(run: JobRun, spec: Transcribe) -> tuple[Path, list[Span]]:
             run.progress(0.1 * min(1.0, samples / RATE_HZ / duration_s))
     probabilities.append(listener.push(np.zeros(0, np.float32), last=True))
     heard_s = min(samples / RATE_HZ, duration_s)
-    return pcm, spans(np.concatenate(probabilities), heard_s)
+    return pcm, spans(np.concatenate(probabilities), heard_s, min_silence_s=PAUSE_S)
 
 
 # ---- results -------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ MARGIN_S = 1.0
 CHUNK_S = 20.0
 SLOWEST_S = 0.2
 """A word that was not found takes at most so long for each of its letters."""
+PAUSE_S = 0.1
 UNHEARD = 0.2
 """Confidence in a time that was not heard."""
 ANCHORED = 0.4
@@ -171,7 +172,7 @@ def _align_plain(work: Alignment, tick: Tick) -> None:
 def _whole(work: Alignment, lines: Sequence[Line]) -> list[TimedWord]:
     """All words timed, in order; those without a time of their own share the gap they stand in."""
     spans = filled(
-        [time and (time.start_s, time.end_s) for time in work.times],
+        [time and _in_sound(time, work.speech) for time in work.times],
         [_letters([word.text]) for word in work.words],
         0.0,
         work.duration_s,
@@ -183,6 +184,20 @@ def _whole(work: Alignment, lines: Sequence[Line]) -> list[TimedWord]:
         speaker = lines[word.line].speaker
         result.append(known._replace(start_s=start, end_s=end, speaker=speaker))
     return result
+
+
+def _in_sound(word: TimedWord, speech: Sequence[Span]) -> Span:
+    """A word's time without the pause that the aligner took for its beginning or end."""
+    start, end = word.start_s, word.end_s
+    after = bisect_left(speech, (start, start))
+    if after < len(speech) and not (after and speech[after - 1][1] > start):
+        onset = speech[after][0]
+        if onset - start > PAUSE_S and onset < end - PAUSE_S:
+            start = onset
+    before = bisect_left(speech, (end, end)) - 1
+    if before >= 0 and end - speech[before][1] > PAUSE_S and speech[before][1] > start + PAUSE_S:
+        end = speech[before][1]
+    return start, end
 
 
 def estimated(texts: Sequence[str], speech: Sequence[Span], window: Span) -> list[TimedWord]:
