@@ -100,21 +100,29 @@ def spans(
     ]
 
 
-def pieces(speech: Sequence[Span], *, longest_s: float, join_s: float = 1.0) -> list[Span]:
-    """Speech gathered into pieces of at most `longest_s` to work on one at a time.
+def pieces(
+    speech: Sequence[Span], *, longest_s: float, join_s: float = 1.0, pad_s: float = 0.3
+) -> list[Span]:
+    """Speech gathered into pieces to work on one at a time, of at most `longest_s` before padding.
 
     Neighbours less than `join_s` apart share a piece while it stays short enough; one long span is
-    cut into equal parts.
+    cut into equal parts. Pieces reach up to `pad_s` into the pauses around them, never into each
+    other: recognisers want some silence, and speech activity starts late on soft sounds.
     """
-    result: list[Span] = []
+    whole: list[Span] = []
     for start, end in speech:
-        if result and start - result[-1][1] < join_s and end - result[-1][0] <= longest_s:
-            result[-1] = (result[-1][0], end)
+        if whole and start - whole[-1][1] < join_s and end - whole[-1][0] <= longest_s:
+            whole[-1] = (whole[-1][0], end)
             continue
         parts = max(1, int(np.ceil((end - start) / longest_s)))
-        edges = np.linspace(start, end, parts + 1)
-        result.extend((float(a), float(b)) for a, b in itertools.pairwise(edges))
-    return result
+        edges = [start + (end - start) * part / parts for part in range(parts + 1)]
+        whole.extend(itertools.pairwise(edges))
+    ends = [float("-inf"), *(end for _, end in whole)]
+    starts = [*(start for start, _ in whole[1:]), float("inf")]
+    return [
+        (max(start - pad_s, (before + start) / 2, 0.0), min(end + pad_s, (end + after) / 2))
+        for (start, end), before, after in zip(whole, ends, starts, strict=False)
+    ]
 
 
 @cache

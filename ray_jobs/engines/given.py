@@ -133,7 +133,8 @@ def _clean(text: str) -> str:
 
 
 def _seconds(hours: str | None, minutes: str, seconds: str, fraction: str) -> float:
-    return int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
+    whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
+    return (whole * 1000 + int(fraction.ljust(3, "0"))) / 1000
 
 
 def _segments(text: str) -> list[Line]:

@@ -18,11 +18,15 @@ def filled(
     between their neighbours by weight (letters, say), at most `most_s` for a weight of one, and
     stay with the neighbour before.
     """
-    low, ordered = start_s, []
+    low = start_s
+    ordered: list[Span | None] = []
     for time in times:
-        span = time and (min(end_s, max(low, time[0])), min(end_s, max(low, time[1])))
+        span = None
+        if time:
+            start = min(end_s, max(low, time[0]))
+            span = (start, min(end_s, max(start, time[1])))
+            low = span[1]
         ordered.append(span)
-        low = span[1] if span else low
     result: list[Span] = []
     at = 0
     while at < len(ordered):

@@ -83,7 +83,7 @@ def _words(text: str, events: list[list[Any]], duration_s: float) -> list[Spoken
     heard = [i for i, start in enumerate(starts) if start is not None]
     times: list[Span | None] = [None] * len(tokens)
     phone = 0
-    for i, following in zip(heard, [*heard[1:], None], strict=True):
+    for i, following in zip(heard, [*heard[1:], None], strict=False):
         start = end = starts[i] or 0.0
         until = duration_s if following is None else (starts[following] or 0.0)
         while phone < len(phones) and phones[phone][0] < until:

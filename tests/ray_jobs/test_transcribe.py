@@ -83,7 +83,7 @@ class TestRecognition:
         heard = " ".join(segment.text for segment in result.segments)
         assert result.rough
         assert "models fetch" in result.note
-        assert "your country can do for you" in heard
+        assert "what you can do for your" in heard
         assert run.effective["speech"] == "pocketsphinx (en-us)"
 
     @pytest.mark.media
