@@ -8,13 +8,14 @@ given as the transcript: it is aligned, never passed off as recognised.
 
 import json
 import shutil
+import sys
 import tempfile
 import wave
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 from importlib.util import find_spec
-from math import cos, pi, sin
+from math import ceil, cos, pi, sin
 from pathlib import Path
 from typing import NamedTuple
 
@@ -258,6 +259,7 @@ def _scene_graph(number: int, scene: Scene, length: float, folder: Path, font: P
     """Background, the subject (a ringed disc) on its path, and the title for its first seconds."""
     names = {"size": f"{WIDTH}x{HEIGHT}", "width": WIDTH, "height": HEIGHT, "rate": FRAME_RATE}
     x, y = (axis.format(length=f"{length:.3f}") for axis in scene.path)
+    frames = ceil(round(length * FRAME_RATE, 6))
     radius = SUBJECT_PX / 2
     distance = f"hypot(X-{radius}+0.5,Y-{radius}+0.5)"
     disc = (
@@ -273,10 +275,10 @@ def _scene_graph(number: int, scene: Scene, length: float, folder: Path, font: P
         f"enable='between(t,0.4,{TITLE_S})'"
     )
     return (
-        f"{scene.source.format(**names)},format=yuv420p,trim=duration={length:.3f},"
+        f"{scene.source.format(**names)},format=yuv420p,trim=end_frame={frames},"
         f"setpts=PTS-STARTPTS[back{number}];{disc}[disc{number}];"
         f"[back{number}][disc{number}]overlay=x='W*({x})-w/2':y='H*({y})-h/2':shortest=1,"
-        f"{title},fps={FRAME_RATE},setsar=1[scene{number}]"
+        f"{title},setsar=1[scene{number}]"
     )
 
 
@@ -320,3 +322,8 @@ def _srt(words: list[TimedWord]) -> str:
 def _clock(time_s: float) -> str:
     ms = round(time_s * 1000)
     return f"{ms // 3_600_000:02d}:{ms // 60_000 % 60:02d}:{ms // 1000 % 60:02d},{ms % 1000:03d}"
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    make_sample(target, target.parent / ".sample")
