@@ -101,7 +101,12 @@ def spans(
 
 
 def pieces(
-    speech: Sequence[Span], *, longest_s: float, join_s: float = 1.0, pad_s: float = 0.3
+    speech: Sequence[Span],
+    duration_s: float,
+    *,
+    longest_s: float,
+    join_s: float = 1.0,
+    pad_s: float = 0.3,
 ) -> list[Span]:
     """Speech gathered into pieces to work on one at a time, of at most `longest_s` before padding.
 
@@ -120,9 +125,17 @@ def pieces(
     ends = [float("-inf"), *(end for _, end in whole)]
     starts = [*(start for start, _ in whole[1:]), float("inf")]
     return [
-        (max(start - pad_s, (before + start) / 2, 0.0), min(end + pad_s, (end + after) / 2))
+        (
+            max(start - pad_s, (before + start) / 2, 0.0),
+            min(end + pad_s, (end + after) / 2, duration_s),
+        )
         for (start, end), before, after in zip(whole, ends, starts, strict=False)
     ]
+
+
+def pcm_duration_s(pcm: Path) -> float:
+    """Length of 16-bit mono PCM at 16 kHz in a file."""
+    return pcm.stat().st_size / 2 / RATE_HZ
 
 
 @cache

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from ray_jobs.engines.activity import RATE_HZ, pieces
+from ray_jobs.engines.activity import RATE_HZ, pcm_duration_s, pieces
 from ray_jobs.engines.child import ask_all
 from ray_jobs.engines.pronounce import Unit, available, dictionary
 from ray_jobs.engines.timing import Span
@@ -42,7 +42,7 @@ def find(
                 "start": round(start * RATE_HZ),
                 "end": round(end * RATE_HZ),
             }
-            for start, end in pieces(speech, longest_s=PIECE_S, join_s=0.5)
+            for start, end in pieces(speech, pcm_duration_s(pcm), longest_s=PIECE_S, join_s=0.5)
         ]
         replies = ask_all(SPHINX, requests, tick=tick)
     heard: list[tuple[str, Span]] = []

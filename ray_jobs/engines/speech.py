@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ray_jobs import models
 from ray_jobs.engines import pronounce, whisper
-from ray_jobs.engines.activity import RATE_HZ, pieces
+from ray_jobs.engines.activity import RATE_HZ, pcm_duration_s, pieces
 from ray_jobs.engines.child import ask_all
 from ray_jobs.engines.text import TimedWord
 from ray_jobs.engines.timing import Span
@@ -106,7 +106,7 @@ def recognise(
 
 
 def _sphinx(pcm: Path, speech: Sequence[Span], tick: Tick) -> list[TimedWord]:
-    spans = pieces(speech, longest_s=PIECE_S, join_s=0.5)
+    spans = pieces(speech, pcm_duration_s(pcm), longest_s=PIECE_S, join_s=0.5)
     requests = [
         {
             "do": "recognise",

@@ -1,7 +1,8 @@
 """Child process around pocketsphinx, whose decoder keeps the GIL for as long as it decodes.
 
-Ask it through `child.ask_all`. Batch cepstral normalisation (`full_utt=True`) leaves nothing behind
-in the decoder, so neither the order of requests nor their division among children changes anything.
+Ask it through `child.ask_all`. Each request starts a stream (which forgets the noise of the last
+one) and is normalised as a whole (`full_utt=True`), so neither the order of requests nor their
+division among children changes anything.
 """
 
 from functools import cache
@@ -89,6 +90,7 @@ def _timed(seg: Any) -> list[float]:
 
 
 def _decode(decoder: Any, sound: bytes) -> None:
+    decoder.start_stream()
     decoder.start_utt()
     decoder.process_raw(sound, full_utt=True)
     decoder.end_utt()

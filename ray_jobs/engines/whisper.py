@@ -53,7 +53,7 @@ def recognise(
         the weights do not load.
     """
     sound = np.memmap(pcm, "<i2", mode="r")
-    spans = pieces(speech, longest_s=PIECE_S)
+    spans = pieces(speech, len(sound) / RATE_HZ, longest_s=PIECE_S)
     model, device, note = _loaded(weights)
     code = _language(model, sound, spans, language)
     options = {"language": code, "hotwords": ", ".join(hotwords) or None}
@@ -80,12 +80,13 @@ def _segments(
     """Segments of the pieces in order, with the time their own times count from."""
     origin = spans[0][0]
     part = _samples(sound, origin, spans[-1][1])
-    clips = [{"start": start - origin, "end": end - origin} for start, end in spans]
+    length_s = len(part) / RATE_HZ
+    clips = [{"start": a - origin, "end": min(b - origin, length_s)} for a, b in spans]
     for segment in _decoded(model, part, clips, options):
         if segment.compression_ratio <= REPEATS:
             yield segment, origin
             continue
-        clip = {"start": segment.start, "end": max(segment.end, segment.start + 0.1)}
+        clip = {"start": segment.start, "end": min(max(segment.end, segment.start + 0.1), length_s)}
         strict = {**options, "no_repeat_ngram_size": 3, "repetition_penalty": 1.1}
         for again in _decoded(model, part, [clip], strict):
             yield again, origin

@@ -98,9 +98,12 @@ def test_spans_are_apart_and_inside(probability, min_silence_s):
 def test_pieces_cover_the_speech_and_stay_short(edges, longest_s):
     times = np.cumsum(edges)
     speech = [(float(a), float(b)) for a, b in zip(times[::2], times[1::2], strict=False)]
-    found = pieces(speech, longest_s=longest_s)
+    duration_s = speech[-1][1] + 0.1
+    found = pieces(speech, duration_s, longest_s=longest_s)
     assert all(end - start <= longest_s + 0.6 + 1e-6 for start, end in found)
     assert all(before[1] <= after[0] + 1e-9 for before, after in pairwise(found))
+    assert found[0][0] >= 0
+    assert found[-1][1] <= duration_s
     for start, end in speech:
         inside = sum(max(0, min(end, b) - max(start, a)) for a, b in found)
         assert inside == pytest.approx(end - start)
