@@ -8,6 +8,7 @@ of words that occur once in both are sure.
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ PIECE_S = 20.0
 RUN = 3
 """Words in a run that is sure when it occurs once in the text and once in what was heard."""
 SENTENCE = 12
+MOST_COMPARED = 16_000_000
 CHUNK_S = 10.0
 PAUSE_S = 0.12
 
@@ -55,14 +57,17 @@ def find(
 
 
 def matched(text: Sequence[str], heard: Sequence[str]) -> list[tuple[int, int]]:
-    """Pairs of like words in both, ever later in both, each within a run that is unique in both."""
+    """Pairs of like words in both, ever later in both, each within a run of like words.
+
+    Runs that are unique in both come first; between them, the longest common runs.
+    """
     left, right = _unique_runs(text), _unique_runs(heard)
     runs = sorted((left[run], right[run]) for run in left.keys() & right.keys())
     pairs: dict[int, int] = {}
     for first, second in _longest_rising(runs):
         pairs.update((first + step, second + step) for step in range(RUN))
     rising = list(_longest_rising(sorted(pairs.items())))
-    return sorted(_extended(rising, text, heard))
+    return sorted(_extended(list(_between(rising, text, heard)), text, heard))
 
 
 def cuts(
@@ -121,6 +126,22 @@ def _longest_rising(pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         chain.append(pairs[at])
         at = previous[at]
     return chain[::-1]
+
+
+def _between(
+    pairs: Sequence[tuple[int, int]], text: Sequence[str], heard: Sequence[str]
+) -> Iterator[tuple[int, int]]:
+    """The pairs, and those of the longest common runs in the gaps between them."""
+    edges = [(-1, -1), *pairs, (len(text), len(heard))]
+    for (low, left), (high, right) in pairwise(edges):
+        if low >= 0:
+            yield low, left
+        words, sounds = text[low + 1 : high], heard[left + 1 : right]
+        if min(len(words), len(sounds)) >= RUN and len(words) * len(sounds) <= MOST_COMPARED:
+            for block in SequenceMatcher(None, words, sounds, autojunk=False).get_matching_blocks():
+                if block.size >= RUN:
+                    for step in range(block.size):
+                        yield low + 1 + block.a + step, left + 1 + block.b + step
 
 
 def _extended(
