@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.exceptions import BaseORMException
 from tortoise.transactions import in_transaction
 
 from control import results
@@ -143,7 +144,9 @@ async def _apply(tx: BaseDBAsyncClient, settings: Settings, job: Job, report: Re
             again = problem.retryable and job.attempt < job.max_attempts
             await _fail(tx, job, problem, Move.AGAIN if again else Move.FAIL)
         case ReportState.PAUSED:
-            await _set(tx, job, after(Move.OBEY_PAUSE, job.state))
+            # Stopping as asked is no failure: it leaves as many attempts as there were.
+            more = job.max_attempts + (job.state is JobState.PAUSING)
+            await _set(tx, job, after(Move.OBEY_PAUSE, job.state), max_attempts=more)
         case ReportState.CANCELLED:
             await _set(tx, job, after(Move.OBEY_CANCEL, job.state))
 
@@ -162,7 +165,7 @@ async def _succeed(tx: BaseDBAsyncClient, job: Job, report: Report) -> None:
     try:
         async with in_transaction() as inner:
             await results.keep(inner, job, result)
-    except (ApiError, ValidationError, ValueError) as error:
+    except (ApiError, BaseORMException, ValidationError, ValueError) as error:
         logger.exception("the result of job %s cannot be kept", job.id)
         await _fail(tx, job, Problem(code="bad_result", detail=str(error)[:500]), Move.FAIL)
         return

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 CLAIM_SQL = """
+WITH next AS MATERIALIZED (
+    SELECT id FROM jobs WHERE state = 'queued' AND kind = $1
+     ORDER BY priority DESC, queued_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)
 UPDATE jobs SET state = 'running', attempt = attempt + 1, report_seq = 0, lease_until = $3,
        started_at = $4, updated_at = $4, problem = NULL
- WHERE id IN (SELECT id FROM jobs WHERE state = 'queued' AND kind = $1
-               ORDER BY priority DESC, queued_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)
-RETURNING id"""
+  FROM next WHERE jobs.id = next.id
+RETURNING jobs.id"""
 
 
 def spec_hash(spec: Plain) -> str:
@@ -92,7 +94,7 @@ async def _same_work(
         await Job.of(member)
         .using_db(tx)
         .filter(kind=kind, spec_sha256=digest)
-        .exclude(state__in=(JobState.FAILED, JobState.CANCELLED))
+        .exclude(state__in=(JobState.FAILED, JobState.CANCELLING, JobState.CANCELLED))
         .order_by("-created_at")
         .first()
     )
@@ -100,6 +102,8 @@ async def _same_work(
 
 async def claim(free: Mapping[str, int], *, lease_s: float) -> list[Job]:
     """Take at most `free[kind]` queued jobs of each kind; two claimers never get the same one."""
+    from control.results import follow
+
     claimed: list[Job] = []
     async with in_transaction() as tx:
         for kind, count in free.items():
@@ -113,6 +117,9 @@ async def claim(free: Mapping[str, int], *, lease_s: float) -> list[Job]:
             for job in jobs:
                 await publish(tx, job, "job.running", state=job.state, attempt=job.attempt)
             claimed += sorted(jobs, key=lambda job: (-job.priority, job.queued_at, job.id))
+        # Videos are locked in one order, so that two claimers cannot wait for each other.
+        for job in sorted(claimed, key=lambda job: str(job.video_id)):
+            await follow(tx, job)
     return claimed
 
 
