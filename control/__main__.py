@@ -49,7 +49,7 @@ def serve(port: int | None) -> None:
             token = settings.home.absolute() / "ray-token"
             console.print(f"Dashboard  {server.dashboard_url}  (Ray token in {token})")
         if server.token:
-            console.print(f"Org id     {server.organization_id}\nToken      {server.token}")
+            click.echo(f"Org id     {server.organization_id}\nToken      {server.token}")
         console.print("Press Ctrl-C to stop.")
         server.watch(stopped)
         console.print("stopping")
@@ -184,10 +184,10 @@ class RichBars:
     progress: Progress
 
     def show(self, name: str, share: float, word: str = "") -> None:
-        task = next(
-            (t for t in self.progress.tasks if t.description == name and not t.finished), None
-        )
+        task = next((t for t in self.progress.tasks if t.description == name), None)
         task_id = task.id if task else self.progress.add_task(name, total=1.0, word="")
+        if task and share < task.completed:
+            self.progress.reset(task_id)
         self.progress.update(task_id, completed=share, word=word)
 
 

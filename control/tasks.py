@@ -8,6 +8,7 @@ from control import database
 from control.access import Role
 from control.app import create_app
 from control.auth.tokens import sign
+from control.jobs.lifecycle import sweep
 from control.organizations.models import Membership, MemberStatus, Organization
 from control.settings import Settings
 from control.users.models import User
@@ -25,6 +26,19 @@ def http(settings: Settings) -> None:
 def migrate(settings: Settings) -> None:
     """Bring the database to the newest schema."""
     asyncio.run(database.migrate(settings.database_url))
+
+
+def release(settings: Settings) -> None:
+    """Queue again what was running when the server last stopped: its Ray is gone."""
+
+    async def run() -> None:
+        await database.start(settings)
+        try:
+            await sweep(everything=True)
+        finally:
+            await database.stop()
+
+    asyncio.run(run())
 
 
 def bootstrap(settings: Settings) -> None:
@@ -65,7 +79,7 @@ async def first_user(settings: Settings) -> dict[str, str]:
     }
 
 
-TASKS = {task.__name__: task for task in (http, migrate, bootstrap)}
+TASKS = {task.__name__: task for task in (http, migrate, release, bootstrap)}
 
 if __name__ == "__main__":
     TASKS[sys.argv[1]](Settings.from_environment())

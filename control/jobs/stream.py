@@ -1,9 +1,10 @@
 """`WS /v1/jobs/{id}/events`: a snapshot, what was missed, then everything as it happens."""
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
 from pydantic_core import to_json
 from sanic import Blueprint, Request
 from sanic.server.websockets.impl import WebsocketImplProtocol
@@ -21,7 +22,7 @@ CLOSED_NORMALLY = 1000
 
 
 class After(In):
-    after_seq: int = 0
+    after_seq: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
 
 
 @blueprint.websocket("/<job_id:uuid>/events")
@@ -47,11 +48,10 @@ async def job_events(request: Request, socket: WebsocketImplProtocol, job_id: UU
                     following.cancel()
                     return
                 event = following.result()
-                if event.id <= seen:
-                    continue
-                seen = event.id
                 await _send(socket, _plain(event))
-                if event.type in ENDING:
+                # A job that was retried has ended before, in the middle of its log.
+                later = JobEvent.filter(job_id=job_id, id__gt=event.id)
+                if event.type in ENDING and not await later.exists():
                     await socket.close(CLOSED_NORMALLY)
                     return
         finally:

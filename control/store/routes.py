@@ -15,7 +15,7 @@ from control.storage import BadTicket, DirectoryStore, disposition
 
 blueprint = Blueprint("store", url_prefix="/store")
 CHUNK_BYTES = 1 << 20
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 class RangeNotSatisfiable(ApiError):

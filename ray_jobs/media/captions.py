@@ -150,6 +150,8 @@ def tokens_of(
             spaced = token.spaced and not (tokens and _closed_up(tokens[-1].text, token.text))
             tokens.append(Token(token.text, at, end, spaced))
             earliest = at + MIN_WORD_CS
+    if not tokens:
+        return []
     follows = [token.start_cs for token in tokens[1:]] + [total_cs]
     return [
         Token(token.text, token.start_cs, min(token.end_cs, follow), token.spaced)

@@ -59,9 +59,7 @@ def ref(organization_id, name: str) -> ObjectRef:
 
 
 def ingested(job) -> Ingested:
-    proxy = Artifact(
-        kind="proxy", object=ref(job.organization_id, "proxy"), filename="proxy.mp4"
-    )
+    proxy = Artifact(kind="proxy", object=ref(job.organization_id, "proxy"), filename="proxy.mp4")
     media = MediaInfo(
         container="mp4", duration_s=30.0, frame_rate="25/1", width=640, height=360, frames=750
     )
@@ -71,7 +69,7 @@ def ingested(job) -> Ingested:
 def transcribed(_job) -> Transcribed:
     words = [
         Word(id=f"w{n}", text=text, start_s=n, end_s=n + 0.5, confidence=0.9)
-        for n, text in enumerate("rivers made the cities we live in".split())
+        for n, text in enumerate(["rivers", "made", "the", "cities", "we", "live", "in"])
     ]
     segment = Segment(
         id="s1", start_s=0, end_s=6.5, text="rivers made the cities we live in",

@@ -19,7 +19,7 @@ FINAL = {"code": "corrupt_media", "detail": "No frame decodes.", "retryable": Fa
 
 
 @pytest.fixture(autouse=True)
-async def empty_queue(app):  # noqa: ARG001
+async def empty_queue(app):
     """A test that left a job behind must not feed the next one."""
     await Job.all().delete()
 

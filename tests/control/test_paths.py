@@ -45,9 +45,9 @@ def test_a_path_is_found_and_written_as_its_users_write_it(router, path):
 @pytest.mark.parametrize(
     "path",
     [
-        f"/v1/jobs/{uuid4()}:explode",
-        f"/v1/jobs/{uuid4()}:cancelled",
-        f"/v1/jobs/{uuid4()}:",
+        "/v1/jobs/0b6d7c6e-9a55-4b0e-9c0e-5d7f3c9a1e42:explode",
+        "/v1/jobs/0b6d7c6e-9a55-4b0e-9c0e-5d7f3c9a1e42:cancelled",
+        "/v1/jobs/0b6d7c6e-9a55-4b0e-9c0e-5d7f3c9a1e42:",
         f"/v1/jobs/{'-' * 36}:cancel",
         "/v1/jobs/:cancel",
         "/v1/videos:ingested",

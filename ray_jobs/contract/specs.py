@@ -1,0 +1,167 @@
+"""What each job kind is asked to do.
+
+A spec is complete: weights, presets, loudness targets and object keys are resolved when the job is
+queued, so that a worker needs nothing but its order and the object store.
+"""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from ray_jobs.contract.vocabulary import (
+    Colour,
+    GivenTranscript,
+    Language,
+    ObjectKey,
+    Plain,
+    Seconds,
+    Segment,
+    Sha256,
+    Share,
+    Source,
+    Word,
+)
+
+
+class IngestLimits(Plain):
+    max_duration_s: float = 12 * 3600.0
+    max_size_bytes: int = 64 * 2**30
+    max_pixels: int = 8192 * 8192
+    url_timeout_s: float = 3600.0
+    allow_private_hosts: bool = False
+
+
+class Ingest(Plain):
+    """Bring a recording in: from an uploaded object (`key`) or from a `url`, exactly one."""
+
+    kind: Literal["ingest"] = "ingest"
+    video_id: UUID
+    filename: str
+    key: ObjectKey | None = None
+    url: str | None = None
+    expected_sha256: Sha256 | None = None
+    limits: IngestLimits = IngestLimits()
+
+
+class Transcribe(Plain):
+    kind: Literal["transcribe"] = "transcribe"
+    source: Source
+    engine: Literal["auto", "faster_whisper", "pocketsphinx"] = "auto"
+    model: str = "whisper-small"
+    language: Language | None = None
+    hotwords: list[str] = Field(default_factory=list, max_length=200)
+    given: GivenTranscript | None = None
+
+
+class ScoreWeights(Plain):
+    """Weight of each named part; parts are 0..1, so the total is at most the sum of weights."""
+
+    hook: float = Field(default=1.5, ge=0)
+    meaning: float = Field(default=1.5, ge=0)
+    completeness: float = Field(default=1.0, ge=0)
+    topic: float = Field(default=0.75, ge=0)
+    speech: float = Field(default=1.0, ge=0)
+    energy: float = Field(default=0.75, ge=0)
+    dynamics: float = Field(default=0.5, ge=0)
+    motion: float = Field(default=0.5, ge=0)
+    saliency: float = Field(default=0.25, ge=0)
+    pacing: float = Field(default=0.5, ge=0)
+    length: float = Field(default=0.5, ge=0)
+
+
+class FindClips(Plain):
+    kind: Literal["find_clips"] = "find_clips"
+    source: Source
+    segments: list[Segment] = Field(default_factory=list)
+    language: Language | None = None
+    transcript_id: UUID | None = None
+    max_clips: int = Field(default=5, ge=1, le=100)
+    min_duration_s: float = Field(default=12.0, gt=0)
+    max_duration_s: float = Field(default=60.0, gt=0)
+    range_start_s: Seconds = 0.0
+    range_end_s: Seconds | None = None
+    keywords: list[str] = Field(default_factory=list, max_length=50)
+    weights: ScoreWeights = ScoreWeights()
+
+
+class SubtitleStyle(Plain):
+    """How subtitles look; sizes are shares of the picture height, so one style fits every size."""
+
+    preset: str = "karaoke"
+    animation: Literal["karaoke", "highlight", "pop", "none"] = "karaoke"
+    font: str = "Roboto"
+    bold: bool = True
+    size: float = Field(default=0.045, gt=0, le=0.25)
+    color: Colour = "#FFFFFF"
+    active_color: Colour = "#FFD400"
+    outline_color: Colour = "#000000"
+    outline: float = Field(default=0.004, ge=0, le=0.05)
+    box_color: Colour | None = None
+    uppercase: bool = False
+    max_chars_per_line: int = Field(default=26, ge=8, le=80)
+    max_lines: int = Field(default=2, ge=1, le=4)
+    position: Literal["bottom", "center", "top"] = "bottom"
+    margin: float = Field(default=0.18, ge=0, le=0.5)
+
+
+Aspect = Literal["9:16", "1:1", "4:5", "16:9", "source"]
+
+
+class CropPoint(Plain):
+    """Centre of the crop at a time of the source, as shares of the source picture."""
+
+    time_s: Seconds
+    x: Share
+    y: Share
+    cut: bool = False
+
+
+class ClipCut(Plain):
+    """A clip to render: its span of the source, its words (source time), how to frame it.
+
+    `crop_track` holds the wanted subject centre over the span; the worker plans the smooth path.
+    """
+
+    clip_id: UUID
+    rank: int = Field(ge=1)
+    title: str
+    start_s: Seconds
+    end_s: Seconds
+    words: list[Word] = Field(default_factory=list)
+    crop_track: list[CropPoint] = Field(default_factory=list)
+    style: SubtitleStyle | None = SubtitleStyle()
+
+
+class StyleSubtitles(Plain):
+    kind: Literal["style_subtitles"] = "style_subtitles"
+    source: Source
+    clip: ClipCut
+    aspect: Aspect = "9:16"
+    height: int = Field(default=1920, ge=64, le=4320)
+
+
+class Loudness(Plain):
+    """EBU R 128 delivery targets, measured on the decoded deliverable."""
+
+    target_lufs: float = Field(default=-14.0, ge=-40, le=-5)
+    tolerance_lu: float = Field(default=0.5, gt=0, le=3)
+    max_true_peak_dbtp: float = Field(default=-1.0, ge=-20, le=0)
+
+
+class Export(Plain):
+    kind: Literal["export"] = "export"
+    source: Source
+    clips: list[ClipCut] = Field(min_length=1, max_length=100)
+    aspect: Aspect = "9:16"
+    height: int = Field(default=1920, ge=64, le=4320)
+    burn_subtitles: bool = True
+    loudness: Loudness = Loudness()
+    encoder: Literal["auto", "nvenc", "x264"] = "auto"
+    crf: int = Field(default=20, ge=0, le=51)
+    speed: Literal["ultrafast", "veryfast", "fast", "medium", "slow"] = "veryfast"
+
+
+Spec = Annotated[
+    Ingest | Transcribe | FindClips | StyleSubtitles | Export, Field(discriminator="kind")
+]
