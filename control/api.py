@@ -7,20 +7,28 @@ from sanic_routing.route import Route
 from control import idempotency
 from control.access import require_member, require_user, require_worker
 from control.artifacts import routes as artifacts
+from control.audit import routes as audit
 from control.auth import routes as auth
+from control.billing import routes as billing
+from control.branding import routes as branding
 from control.clips import routes as clips
+from control.dmca import routes as dmca
 from control.exports import routes as exports
 from control.jobs import routes as jobs
 from control.jobs import stream
+from control.observability import routes as observability
 from control.organizations import routes as organizations
 from control.projects import routes as projects
+from control.qa import routes as qa
 from control.transcripts import routes as transcripts
 from control.users import routes as users
 from control.videos import routes as videos
+from control.webhooks import routes as webhooks
 
 OPEN: BlueprintGroup = Blueprint.group(
     auth.door,
     users.door,
+    billing.notifications,
     url_prefix="/v1",
 )
 
@@ -42,6 +50,13 @@ MEMBER: BlueprintGroup = Blueprint.group(
     artifacts.blueprint,
     jobs.blueprint,
     stream.blueprint,
+    audit.blueprint,
+    webhooks.blueprint,
+    billing.blueprint,
+    dmca.blueprint,
+    observability.blueprint,
+    qa.blueprint,
+    branding.blueprint,
     url_prefix="/v1",
 )
 

@@ -25,6 +25,12 @@ MODELS = [
     "control.transcripts.models",
     "control.clips.models",
     "control.artifacts.models",
+    "control.webhooks.models",
+    "control.billing.models",
+    "control.dmca.models",
+    "control.observability.models",
+    "control.qa.models",
+    "control.branding.models",
 ]
 MIGRATION_LOCK = 0x637574726F6F6D  # "cutroom": one migration at a time per database
 

@@ -1,0 +1,5 @@
+"""`/v1/audit/logs`."""
+
+from sanic import Blueprint
+
+blueprint = Blueprint("audit", url_prefix="/audit/logs")

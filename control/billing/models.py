@@ -1,0 +1,1 @@
+"""Billing: subscription, usage and payments."""

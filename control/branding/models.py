@@ -1,0 +1,1 @@
+"""Brand kits and their assets."""

@@ -1,0 +1,5 @@
+"""`/v1/dmca`."""
+
+from sanic import Blueprint
+
+blueprint = Blueprint("dmca", url_prefix="/dmca")

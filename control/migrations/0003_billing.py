@@ -1,0 +1,9 @@
+from tortoise import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("models", "0002_webhooks")]
+
+    initial = False
+
+    operations = []

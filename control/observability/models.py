@@ -1,0 +1,1 @@
+"""Metrics, their summary and the job-completion objective."""

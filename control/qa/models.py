@@ -1,0 +1,1 @@
+"""QA runs, findings and reviews."""

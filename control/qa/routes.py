@@ -1,0 +1,5 @@
+"""`/v1/observability/qa-runs`."""
+
+from sanic import Blueprint
+
+blueprint = Blueprint("qa", url_prefix="/observability/qa-runs")
