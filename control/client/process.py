@@ -173,7 +173,8 @@ class Processing:
                 "wait_s": job["wait_s"],
                 "run_s": job["run_s"],
                 "cached": cached,
-                **{key: effective.get(key) for key in ("engine", "decoder", "encoder")},
+                "engine": effective.get("speech"),
+                **{key: effective.get(key) for key in ("decoder", "encoder")},
             }
         )
 

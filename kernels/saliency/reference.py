@@ -1,10 +1,14 @@
-"""The definition, in float64: a grid of cells, each as salient as it moves and stands out."""
+"""The definition, in float64: a grid of cells, each as salient as it differs from its surround."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 ROWS, COLUMNS = 18, 32
-MOTION, CONTRAST = 1.0, 0.35
+# Cells on each side: what a thing is compared over, with what, and how far a thing reaches.
+CENTRE, SURROUND, PEAK, REACH = 1, 4, 2, 4
+CONTRAST = 2.0
+# Means below these (shares of full scale) are noise, and do not make a map a loud one.
+MOTION_FLOOR, CONTRAST_FLOOR = 1e-3, 4e-3
 POWER = 2.0
 
 Array = NDArray[np.float64]
@@ -20,29 +24,45 @@ def cells(plane: NDArray[np.floating]) -> Array:
     return np.asarray((sums / counts).reshape(ROWS, COLUMNS))
 
 
+def around(grid: Array, radius: int) -> Array:
+    """Mean over the cells within `radius` of each, as far as they lie in the picture."""
+    out = np.empty_like(grid)
+    for y in range(ROWS):
+        for x in range(COLUMNS):
+            near = grid[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
+            out[y, x] = near.mean()
+    return out
+
+
 def saliency(
     luma: NDArray[np.uint8], chroma: NDArray[np.uint8], before: NDArray[np.uint8]
 ) -> tuple[float, float, float]:
     """Energy, x and y of one frame; a frame without any energy is centred.
 
-    A cell's energy is its mean luma change, plus how far its chroma and luma lie from the whole
-    picture's, drawn towards the middle a little as photographers do (Judd et al., 2009). Squaring
-    before the centre of mass lets the strongest region win over a busy background.
+    Centre minus surround of luma change, of luma and of chroma (Itti, Koch and Niebur, 1998). Each
+    map is divided by its mean, so that one moving thing counts for more than a picture that moves
+    everywhere; cells are drawn towards the middle a little, as photographers do (Judd et al.,
+    2009). The strongest region alone gives the centre: between two things the eye takes one.
     """
     moved = cells(np.abs(luma.astype(float) - before)) / 255
-    apart = np.abs(cells(luma.astype(float)) - luma.mean())
-    for plane in chroma:
-        apart = apart + 2 * np.abs(cells(plane.astype(float)) - plane.mean())
+    motion = np.maximum(0, around(moved, CENTRE) - around(moved, SURROUND))
+    contrast = np.zeros((ROWS, COLUMNS))
+    for plane, weight in ((luma, 1), (chroma[0], 2), (chroma[1], 2)):
+        grid = cells(plane.astype(float)) / 255
+        contrast += weight * np.abs(around(grid, CENTRE) - around(grid, SURROUND))
     y, x = (np.arange(ROWS) + 0.5) / ROWS, (np.arange(COLUMNS) + 0.5) / COLUMNS
     prior = 1 - 0.5 * ((x[None, :] - 0.5) ** 2 + (y[:, None] - 0.5) ** 2) / 0.5
-    energy = (MOTION * moved + CONTRAST * moved.mean() * apart / 255 + 0.02 * apart / 255) * prior
-    weight = energy**POWER
-    total = weight.sum()
-    if total <= 1e-12:
+    loud = motion / (motion.mean() + MOTION_FLOOR)
+    loud += CONTRAST * contrast / (contrast.mean() + CONTRAST_FLOOR)
+    weight = (loud * prior) ** POWER
+    if weight.sum() <= 1e-12:
         return 0.0, 0.5, 0.5
-    share = min(1.0, float(energy.mean() * 4))
+    row, column = divmod(int(np.argmax(around(weight, PEAK))), COLUMNS)
+    rows = slice(max(0, row - REACH), row + REACH + 1)
+    columns = slice(max(0, column - REACH), column + REACH + 1)
+    thing = weight[rows, columns]
     return (
-        share,
-        float((weight * x[None, :]).sum() / total),
-        float((weight * y[:, None]).sum() / total),
+        float(min(1.0, 8 * motion.mean() + contrast.mean())),
+        float((thing * x[columns]).sum() / thing.sum()),
+        float((thing * y[rows, None]).sum() / thing.sum()),
     )

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kernels.saliency import crop_track
 from ray_jobs.contract import Aspect, CropPoint, MediaInfo
 
 ASPECTS: dict[Aspect, Fraction] = {
@@ -19,9 +20,7 @@ ASPECTS: dict[Aspect, Fraction] = {
 }
 SAME_SHAPE = 0.01
 MIN_CROP_SHARE = 0.3
-# In shares of the crop's own width or height.
-HOLD_SPREAD = 0.4
-DEAD_ZONE = 0.12
+# In widths (or heights) of the crop.
 MAX_SPEED_PER_S = 0.8
 SMOOTHING_S = 0.8
 
@@ -89,79 +88,59 @@ def crop_path(
     """Left upper corner [n, 2] of the crop in the scaled picture at each source time, even.
 
     The camera holds still while the subject stays well inside, follows it with bounded speed where
-    it does not, and jumps only where the track has a cut.
+    it does not, and jumps only where the track has a cut (`kernels.saliency.crop_track`).
     """
     scaled, target = np.array(frame.scaled, float), np.array(frame.target, float)
     window = target / scaled
-    wanted, shots = wanted_centres(track, times_s)
-    centres = np.empty_like(wanted)
+    points = sorted(track, key=lambda point: point.time_s)
+    centres, shots = np.full((len(times_s), 2), 0.5), [0]
+    if points and len(times_s):
+        known_s = np.array([point.time_s for point in points])
+        begins = [0] + [at for at, point in enumerate(points) if point.cut and at]
+        planned = crop_track(
+            np.array([(point.x, point.y) for point in points]), np.ones(len(points)), known_s,
+            np.array(begins), window=(window[0], window[1]), max_speed=MAX_SPEED_PER_S,
+        )  # fmt: skip
+        centres, shots = _at_frames(planned, known_s, begins, times_s)
     for first, last in pairwise([*shots, len(times_s)]):
-        centres[first:last] = _camera(wanted[first:last], times_s[first:last], window)
+        centres[first:last] = _calm(centres, times_s, first, last)
     corner = (centres - window / 2) * scaled
     even = np.rint(corner / 2).astype(np.int64) * 2
     room = np.array(frame.scaled) - np.array(frame.target)
     return np.asarray(np.minimum(np.maximum(even, 0), room), dtype=np.int64)
 
 
-def wanted_centres(
-    track: Sequence[CropPoint], times_s: npt.NDArray[np.float64]
+def _at_frames(
+    planned: Centres,
+    known_s: npt.NDArray[np.float64],
+    begins: Sequence[int],
+    times_s: npt.NDArray[np.float64],
 ) -> tuple[Centres, list[int]]:
-    """Subject centre [n, 2] at each time, never interpolated over a cut, and where shots begin."""
-    points = sorted(track, key=lambda point: point.time_s)
-    if not points or not len(times_s):
-        return np.full((len(times_s), 2), 0.5), [0]
+    """The path [n, 2] at each frame, never interpolated over a cut, and where shots begin."""
     half_s = float(times_s[1] - times_s[0]) / 2 if len(times_s) > 1 else 0.0
-    begins = [0] + [at for at, point in enumerate(points) if point.cut and at] + [len(points)]
     centres = np.empty((len(times_s), 2))
     shots = [0]
-    for first, last in pairwise(begins):
-        shot = points[first:last]
-        start = int(np.searchsorted(times_s, shot[0].time_s - half_s)) if first else 0
+    for first, last in pairwise([*begins, len(known_s)]):
+        start = int(np.searchsorted(times_s, known_s[first] - half_s)) if first else 0
         if start >= len(times_s):
             break
-        known_s = [point.time_s for point in shot]
-        centres[start:, 0] = np.interp(times_s[start:], known_s, [point.x for point in shot])
-        centres[start:, 1] = np.interp(times_s[start:], known_s, [point.y for point in shot])
+        for axis in (0, 1):
+            centres[start:, axis] = np.interp(
+                times_s[start:], known_s[first:last], planned[first:last, axis]
+            )
         if start > shots[-1]:
             shots.append(start)
     return centres, shots
 
 
-def _camera(wanted: Centres, times_s: npt.NDArray[np.float64], window: Centres) -> Centres:
-    """Centres [n, 2] of the crop over one shot."""
-    path = np.empty_like(wanted)
-    for axis in range(2):
-        room = window[axis] / 2
-        line = np.clip(wanted[:, axis], room, 1 - room)
-        low, high = np.percentile(line, (3, 97))
-        if high - low <= HOLD_SPREAD * window[axis]:
-            path[:, axis] = (low + high) / 2
-        else:
-            path[:, axis] = _followed(line, times_s, window[axis])
-    return path
-
-
-def _followed(
-    line: npt.NDArray[np.float64], times_s: npt.NDArray[np.float64], window: float
-) -> npt.NDArray[np.float64]:
-    """A line that lets the subject move inside a dead zone, smoothed, of bounded speed."""
+def _calm(line: Centres, times_s: npt.NDArray[np.float64], first: int, last: int) -> Centres:
+    """One shot's path, its starts and stops eased over SMOOTHING_S; an average is no faster."""
     step_s = float(times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
-    dead = DEAD_ZONE * window
-    held = np.empty_like(line)
-    at = line[0]
-    for index, subject in enumerate(line):
-        at = min(max(at, subject - dead), subject + dead)
-        held[index] = at
     radius = max(1, round(SMOOTHING_S / step_s / 2))
-    padded = np.pad(held, radius, mode="edge")
-    smooth = np.convolve(padded, np.hanning(2 * radius + 3)[1:-1], mode="valid")
-    smooth /= np.hanning(2 * radius + 3)[1:-1].sum()
-    limit = MAX_SPEED_PER_S * window * step_s
-    bounded = smooth.copy()
-    for index in range(1, len(bounded)):
-        step = min(max(smooth[index] - bounded[index - 1], -limit), limit)
-        bounded[index] = bounded[index - 1] + step
-    return bounded
+    bell = np.hanning(2 * radius + 3)[1:-1]
+    bell /= bell.sum()
+    padded = np.pad(line[first:last], ((radius, radius), (0, 0)), mode="edge")
+    return np.stack([np.convolve(padded[:, axis], bell, mode="valid") for axis in (0, 1)], axis=1)
 
 
 def _shown_ratio(media: MediaInfo) -> Fraction:
