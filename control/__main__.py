@@ -69,6 +69,10 @@ def serve(port: int | None) -> None:
 @click.option("--url", help="A running server; else one is started for this command.")
 def process(inputs: tuple[Path, ...], out: Path, url: str | None, **wanted: Any) -> None:
     """Turn recordings into clips, in DIR (one folder each where there are several)."""
+    if wanted["transcript"] and len(inputs) > 1:
+        raise click.UsageError("--transcript goes with one recording.")
+    if len({source.stem for source in inputs}) < len(inputs):
+        raise click.UsageError("Two recordings have the same name; process them one by one.")
     with sentences(), server_at(url) as server:
         failed = process_all(server, inputs, out, Wanted(**wanted))
     sys.exit(1 if failed else 0)
