@@ -13,16 +13,20 @@ from control.artifacts.models import ArtifactRow
 from control.clips.models import Clip, ClipStatus
 from control.jobs.models import Job, JobState
 from control.records import now
+from control.transcripts.edits import retimed
 from control.transcripts.models import Transcript
 from control.videos.models import Video, VideoStatus
 from ray_jobs.contract import (
+    Aligned,
     Artifact,
     ClipsFound,
     Exported,
     Ingested,
     JobKind,
     Result,
+    Segment,
     SubtitlesStyled,
+    Transcoded,
     Transcribed,
 )
 
@@ -41,6 +45,10 @@ async def keep(tx: BaseDBAsyncClient, job: Job, result: Result) -> None:
             await keep_video(tx, job, result)
         case Transcribed():
             await keep_transcript(tx, job, result)
+        case Aligned():
+            await keep_aligned(tx, result)
+        case Transcoded():
+            await register(tx, job, [made.video for made in result.renditions])
         case ClipsFound():
             await keep_clips(tx, job, result)
         case SubtitlesStyled():
@@ -120,6 +128,20 @@ async def keep_transcript(tx: BaseDBAsyncClient, job: Job, result: Transcribed) 
         },
     )
     await register(tx, job, result.artifacts)
+
+
+async def keep_aligned(tx: BaseDBAsyncClient, result: Aligned) -> None:
+    """Give the words their new times; a word that was edited meanwhile keeps its own."""
+    rows = Transcript.filter(id=result.transcript_id).using_db(tx).select_for_update()
+    transcript = await rows.get_or_none()
+    if transcript is None:
+        return
+    renewed = {segment.id: segment for segment in result.segments}
+    segments = retimed([Segment.model_validate(s) for s in transcript.segments], renewed)
+    transcript.segments = [segment.model_dump(mode="json") for segment in segments]
+    transcript.revision += 1
+    transcript.made_at = now()
+    await transcript.save(using_db=tx)
 
 
 async def keep_clips(tx: BaseDBAsyncClient, job: Job, result: ClipsFound) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from ray_jobs.contract import (
+    RENDITIONS,
     Artifact,
     Ingest,
     Ingested,
@@ -17,7 +18,7 @@ from ray_jobs.failures import Failure
 from ray_jobs.media.download import download
 from ray_jobs.media.images import write_filmstrip, write_poster
 from ray_jobs.media.probe import probe
-from ray_jobs.media.proxy import encode_proxy
+from ray_jobs.media.rendition import encode_rendition
 from ray_jobs.run import JobRun, Step
 
 CHUNK_BYTES = 1 << 22
@@ -141,7 +142,7 @@ def _pictures(run: JobRun, path: Path, media: MediaInfo, original: ObjectRef) ->
 def _proxy(run: JobRun, path: Path, media: MediaInfo, folder: Path) -> Json:
     target = folder / "proxy.mp4"
     run.used(decoder="cpu (ffmpeg)", proxy_encoder="x264")
-    encode_proxy(path, media, target, progress=run.progress)
+    encode_rendition(path, media, target, RENDITIONS["proxy"], progress=run.progress)
     return {"media": probe(target, IngestLimits()).model_dump(mode="json")}
 
 

@@ -23,6 +23,8 @@ class Need:
 
 NEEDS: dict[JobKind, Need] = {
     JobKind.INGEST: Need(),
+    JobKind.TRANSCODE: Need(resource="cpu_encode"),
+    JobKind.ALIGN: Need(),
     JobKind.TRANSCRIBE: Need(gpu=0.5),
     JobKind.FIND_CLIPS: Need(gpu=0.5),
     JobKind.STYLE_SUBTITLES: Need(),

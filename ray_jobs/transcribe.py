@@ -10,8 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ray_jobs import models
 from ray_jobs.contract import (
     Artifact,
@@ -27,11 +25,10 @@ from ray_jobs.contract import (
 from ray_jobs.engines import given as given_text
 from ray_jobs.engines import pronounce
 from ray_jobs.engines import speech as speech_engine
-from ray_jobs.engines.activity import RATE_HZ, Listener, spans
 from ray_jobs.engines.aligner import align
+from ray_jobs.engines.listening import listen
 from ray_jobs.engines.text import TimedWord, guess_language, joined, phrases
 from ray_jobs.engines.timing import Span, filled
-from ray_jobs.media.audio import audio_blocks
 from ray_jobs.media.caption_files import srt, vtt
 from ray_jobs.media.captions import Cue, face_for, make_cues, room_for
 from ray_jobs.run import JobRun, Step
@@ -39,7 +36,6 @@ from ray_jobs.run import JobRun, Step
 VERSION = 1
 UNKNOWN_LANGUAGE = "und"
 DOUBTFUL_SHARE = 0.5
-PAUSE_S = 0.15
 FILES = {
     "transcript_json": "transcript.json",
     "transcript_srt": "transcript.srt",
@@ -233,20 +229,9 @@ def _listen(run: JobRun, spec: Transcribe) -> tuple[Path, list[Span]]:
         pcm.touch()
         return pcm, []
     path = run.fetch(spec.source.object)
-    listener = Listener()
-    probabilities = []
-    samples = 0
-    duration_s = max(spec.source.media.duration_s, 1e-3)
-    with pcm.open("wb") as out:
-        for block in audio_blocks(path, rate_hz=RATE_HZ, channels=1):
-            sound = block.reshape(-1)
-            out.write((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-            probabilities.append(listener.push(sound))
-            samples += len(sound)
-            run.progress(0.1 * min(1.0, samples / RATE_HZ / duration_s))
-    probabilities.append(listener.push(np.zeros(0, np.float32), last=True))
-    heard_s = min(samples / RATE_HZ, duration_s)
-    return pcm, spans(np.concatenate(probabilities), heard_s, min_silence_s=PAUSE_S)
+    return pcm, listen(
+        path, spec.source.media.duration_s, pcm, lambda share: run.progress(0.1 * share)
+    )
 
 
 # ---- results -------------------------------------------------------------------------------------

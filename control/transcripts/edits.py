@@ -1,5 +1,6 @@
 """Inline edits of a transcript: words that stay keep their times, new ones share the gap."""
 
+from collections.abc import Mapping
 from difflib import SequenceMatcher
 
 from control.errors import Invalid
@@ -62,3 +63,17 @@ def reworded(segment: Segment, texts: list[str]) -> list[Word]:
             for number, text in enumerate(run)
         ]
     return words
+
+
+def retimed(segments: list[Segment], renewed: Mapping[str, Segment]) -> list[Segment]:
+    """The segments with the times of `renewed`, by id, where their words are still the same."""
+    result = []
+    for segment in segments:
+        fresh = renewed.get(segment.id)
+        same = fresh and [w.text for w in fresh.words] == [w.text for w in segment.words]
+        if fresh and same:
+            times = {"start_s": fresh.start_s, "end_s": fresh.end_s, "words": fresh.words}
+            result.append(segment.model_copy(update=times))
+        else:
+            result.append(segment)
+    return result

@@ -7,14 +7,17 @@ from tortoise.transactions import in_transaction
 
 from control.audit import trail
 from control.bodies import body, reply
+from control.errors import Conflict, Invalid
 from control.jobs.queue import enqueue
 from control.jobs.schemas import JobOut, accepted
 from control.openapi import spec
 from control.paging import Page, listing
+from control.paths import verb
 from control.records import check_if_match, find, now
 from control.transcripts.edits import edited
 from control.transcripts.models import Transcript
 from control.transcripts.schemas import (
+    AlignTranscript,
     MakeTranscript,
     TranscriptBrief,
     TranscriptOut,
@@ -22,7 +25,7 @@ from control.transcripts.schemas import (
 )
 from control.videos.models import Video
 from control.videos.source import source_of
-from ray_jobs.contract import Segment, Transcribe
+from ray_jobs.contract import Align, Segment, Transcribe
 
 blueprint = Blueprint("transcripts", url_prefix="/videos/<video_id:uuid>/transcripts")
 
@@ -85,3 +88,33 @@ async def change_transcript(request: Request, video_id: UUID, transcript_id: UUI
         await transcript.save(using_db=tx)
         await trail.record(tx, member, "transcript.updated", transcript, after=patch)
     return reply(TranscriptOut.model_validate(transcript))
+
+
+@blueprint.post("/" + verb("transcript_id", "align"))
+@spec(body=AlignTranscript, returns=JobOut, status=202)
+async def align_transcript(request: Request, video_id: UUID, transcript_id: str) -> HTTPResponse:
+    """Find the words in the sound again, of all segments or of those that were edited."""
+    member, settings = request.ctx.member, request.app.ctx.settings
+    wanted = body(request, AlignTranscript)
+    video = await find(Video.of(member), video_id)
+    transcript = await find(Transcript.of(member).filter(video_id=video_id), transcript_id)
+    if not transcript.segments:
+        raise Conflict(
+            "The transcript is empty: there is nothing to align.", code="empty_transcript"
+        )
+    known = {segment["id"] for segment in transcript.segments}
+    if unknown := [name for name in wanted.segment_ids or () if name not in known]:
+        raise Invalid.at("segment_ids", f"there is no segment {unknown[0]}")
+    order = Align(
+        source=source_of(video),
+        transcript_id=transcript.id,
+        revision=transcript.revision,
+        language=transcript.language,
+        segments=transcript.segments,
+        segment_ids=wanted.segment_ids,
+    )
+    job, found = await enqueue(
+        member, order, project_id=video.project_id, video_id=video.id, force=wanted.force,
+        max_attempts=settings.job_attempts,
+    )  # fmt: skip
+    return reply(accepted(job, deduplicated=found), 202, {"Location": f"/v1/jobs/{job.id}"})

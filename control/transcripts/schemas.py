@@ -20,6 +20,13 @@ class MakeTranscript(In):
     force: bool = False
 
 
+class AlignTranscript(In):
+    """Which segments to time anew; all of them where none is named."""
+
+    segment_ids: Annotated[list[str], Field(min_length=1, max_length=10_000)] | None = None
+    force: bool = False
+
+
 class SegmentPatch(In):
     """New text or speaker of one segment; times of words that stay the same are untouched."""
 

@@ -22,10 +22,12 @@ from control.projects.models import Project
 from control.records import find
 from control.settings import Settings
 from control.videos.models import Video, VideoStatus
-from control.videos.schemas import IngestUrl, IngestVideo, VideoIngesting, VideoOut
-from ray_jobs.contract import Ingest, object_key
+from control.videos.schemas import IngestUrl, IngestVideo, TranscodeVideo, VideoIngesting, VideoOut
+from control.videos.source import source_of
+from ray_jobs.contract import RENDITIONS, Ingest, Transcode, object_key
 
 blueprint = Blueprint("videos")
+MAX_RENDITIONS = 8
 
 
 @blueprint.post("/" + word("videos:ingest"))
@@ -122,6 +124,26 @@ async def complete_upload(request: Request, video_id: str) -> HTTPResponse:
 
 def _location(job: Job) -> dict[str, str]:
     return {"Location": f"/v1/jobs/{job.id}"}
+
+
+@blueprint.post("/videos/" + verb("video_id", "transcode"))
+@spec(body=TranscodeVideo, returns=JobOut, status=202)
+async def transcode_video(request: Request, video_id: str) -> HTTPResponse:
+    """Make other sizes of a recording; each becomes an artifact of the video."""
+    member, settings = request.ctx.member, request.app.ctx.settings
+    wanted = body(request, TranscodeVideo)
+    video = await find(Video.of(member), video_id)
+    renditions = [RENDITIONS[name] for name in wanted.profiles] + wanted.renditions
+    if not 1 <= len(renditions) <= MAX_RENDITIONS:
+        raise Invalid.at("profiles", f"name 1 to {MAX_RENDITIONS} profiles or renditions")
+    if len({rendition.name for rendition in renditions}) < len(renditions):
+        raise Invalid.at("renditions", "two renditions have the same name")
+    job, found = await enqueue(
+        member, Transcode(source=source_of(video), renditions=renditions),
+        project_id=video.project_id, video_id=video.id, priority=wanted.priority,
+        max_attempts=settings.job_attempts, force=wanted.force,
+    )  # fmt: skip
+    return reply(accepted(job, deduplicated=found), 202, _location(job))
 
 
 @blueprint.get("/videos/<video_id:uuid>")

@@ -10,7 +10,7 @@ from control.bodies import In, Out
 from control.jobs.schemas import JobOut
 from control.storage import Upload
 from control.videos.models import VideoStatus
-from ray_jobs.contract import MediaInfo, Problem, Sha256
+from ray_jobs.contract import MediaInfo, Problem, Rendition, Sha256
 
 Filename = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -72,3 +72,14 @@ class VideoIngesting(Out):
     video: VideoOut
     upload: Upload | None = None
     job: JobOut | None = None
+
+
+class TranscodeVideo(In):
+    """Profiles by name, or renditions of one's own, or both."""
+
+    profiles: Annotated[
+        list[Literal["proxy", "480p", "720p", "1080p", "mezzanine"]], Field(max_length=5)
+    ] = []
+    renditions: Annotated[list[Rendition], Field(max_length=8)] = []
+    priority: Annotated[int, Field(ge=-100, le=100)] = 0
+    force: bool = False

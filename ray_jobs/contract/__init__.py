@@ -14,21 +14,25 @@ from ray_jobs.contract.orders import (
     StepReport,
     object_key,
 )
-from ray_jobs.contract.presets import SUBTITLE_PRESETS
+from ray_jobs.contract.presets import RENDITIONS, SUBTITLE_PRESETS
 from ray_jobs.contract.results import (
+    Aligned,
     ClipsFound,
     Deliverable,
     Evidence,
     Exported,
     FoundClip,
     Ingested,
+    MadeRendition,
     Result,
     ScorePart,
     SubtitleFinding,
     SubtitlesStyled,
+    Transcoded,
     Transcribed,
 )
 from ray_jobs.contract.specs import (
+    Align,
     Aspect,
     ClipCut,
     CropPoint,
@@ -37,10 +41,12 @@ from ray_jobs.contract.specs import (
     Ingest,
     IngestLimits,
     Loudness,
+    Rendition,
     ScoreWeights,
     Spec,
     StyleSubtitles,
     SubtitleStyle,
+    Transcode,
     Transcribe,
 )
 from ray_jobs.contract.vocabulary import (
@@ -66,7 +72,10 @@ from ray_jobs.contract.vocabulary import (
 )
 
 __all__ = [
+    "RENDITIONS",
     "SUBTITLE_PRESETS",
+    "Align",
+    "Aligned",
     "Artifact",
     "Aspect",
     "AudioStream",
@@ -90,6 +99,7 @@ __all__ = [
     "Json",
     "Language",
     "Loudness",
+    "MadeRendition",
     "MediaInfo",
     "ObjectKey",
     "ObjectRef",
@@ -97,6 +107,7 @@ __all__ = [
     "Plain",
     "Problem",
     "Rational",
+    "Rendition",
     "Report",
     "ReportAnswer",
     "ReportState",
@@ -114,6 +125,8 @@ __all__ = [
     "SubtitleFinding",
     "SubtitleStyle",
     "SubtitlesStyled",
+    "Transcode",
+    "Transcoded",
     "Transcribe",
     "Transcribed",
     "Word",

@@ -1,6 +1,6 @@
-"""Subtitle styles by name."""
+"""Subtitle styles and renditions by name."""
 
-from ray_jobs.contract.specs import SubtitleStyle
+from ray_jobs.contract.specs import Rendition, SubtitleStyle
 
 SUBTITLE_PRESETS: dict[str, SubtitleStyle] = {
     "karaoke": SubtitleStyle(),
@@ -36,5 +36,15 @@ SUBTITLE_PRESETS: dict[str, SubtitleStyle] = {
         outline=0.002,
         max_chars_per_line=36,
         margin=0.08,
+    ),
+}
+
+RENDITIONS: dict[str, Rendition] = {
+    "proxy": Rendition(name="proxy", height=540, crf=26, audio_bitrate_bps=128_000),
+    "480p": Rendition(name="480p", height=480),
+    "720p": Rendition(name="720p", height=720),
+    "1080p": Rendition(name="1080p", height=1080),
+    "mezzanine": Rendition(
+        name="mezzanine", height=4320, crf=12, speed="fast", audio_bitrate_bps=320_000
     ),
 }

@@ -29,6 +29,32 @@ class Ingested(Plain):
     artifacts: list[Artifact]
 
 
+class MadeRendition(Plain):
+    name: str
+    width: int
+    height: int
+    frame_rate: Rational
+    duration_s: Seconds
+    video: Artifact
+
+
+class Transcoded(Plain):
+    kind: Literal["transcode"] = "transcode"
+    renditions: list[MadeRendition]
+
+
+class Aligned(Plain):
+    """All segments of a transcript; only the named ones differ from what was given."""
+
+    kind: Literal["align"] = "align"
+    transcript_id: UUID
+    revision: int
+    engine: str
+    aligned: list[str]
+    segments: list[Segment]
+    note: str | None = None
+
+
 class Transcribed(Plain):
     """`rough` marks an engine whose words must not be trusted; `given` a user's own text."""
 
@@ -132,5 +158,6 @@ class Exported(Plain):
 
 
 Result = Annotated[
-    Ingested | Transcribed | ClipsFound | SubtitlesStyled | Exported, Field(discriminator="kind")
+    Ingested | Transcoded | Transcribed | Aligned | ClipsFound | SubtitlesStyled | Exported,
+    Field(discriminator="kind"),
 ]

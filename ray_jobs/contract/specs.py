@@ -23,6 +23,8 @@ from ray_jobs.contract.vocabulary import (
     Word,
 )
 
+Speed = Literal["ultrafast", "veryfast", "fast", "medium", "slow"]
+
 
 class IngestLimits(Plain):
     max_duration_s: float = 12 * 3600.0
@@ -42,6 +44,34 @@ class Ingest(Plain):
     url: str | None = None
     expected_sha256: Sha256 | None = None
     limits: IngestLimits = IngestLimits()
+
+
+class Rendition(Plain):
+    """A whole recording as H.264 and AAC in MP4, with constant frame rate, never enlarged."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    height: int = Field(ge=16, le=4320, multiple_of=2)
+    crf: int = Field(default=21, ge=0, le=51)
+    speed: Speed = "veryfast"
+    audio_bitrate_bps: int = Field(default=160_000, ge=32_000, le=512_000)
+
+
+class Transcode(Plain):
+    kind: Literal["transcode"] = "transcode"
+    source: Source
+    renditions: list[Rendition] = Field(min_length=1, max_length=8)
+
+
+class Align(Plain):
+    """Time the words of `segments` anew where they are named in `segment_ids`, or all of them."""
+
+    kind: Literal["align"] = "align"
+    source: Source
+    transcript_id: UUID
+    revision: int = Field(ge=1)
+    language: Language
+    segments: list[Segment] = Field(min_length=1)
+    segment_ids: list[str] | None = None
 
 
 class Transcribe(Plain):
@@ -159,9 +189,10 @@ class Export(Plain):
     loudness: Loudness = Loudness()
     encoder: Literal["auto", "nvenc", "x264"] = "auto"
     crf: int = Field(default=20, ge=0, le=51)
-    speed: Literal["ultrafast", "veryfast", "fast", "medium", "slow"] = "veryfast"
+    speed: Speed = "veryfast"
 
 
 Spec = Annotated[
-    Ingest | Transcribe | FindClips | StyleSubtitles | Export, Field(discriminator="kind")
+    Ingest | Transcode | Transcribe | Align | FindClips | StyleSubtitles | Export,
+    Field(discriminator="kind"),
 ]

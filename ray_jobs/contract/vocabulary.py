@@ -24,7 +24,9 @@ class Plain(BaseModel):
 
 class JobKind(StrEnum):
     INGEST = "ingest"
+    TRANSCODE = "transcode"
     TRANSCRIBE = "transcribe"
+    ALIGN = "align"
     FIND_CLIPS = "find_clips"
     STYLE_SUBTITLES = "style_subtitles"
     EXPORT = "export"

@@ -4,9 +4,9 @@ import av
 import numpy as np
 import pytest
 
-from ray_jobs.contract import MediaInfo
+from ray_jobs.contract import RENDITIONS, MediaInfo
 from ray_jobs.media.images import write_filmstrip, write_jpeg, write_poster
-from ray_jobs.media.proxy import encode_proxy, proxy_form
+from ray_jobs.media.rendition import encode_rendition, form_of
 
 from .conftest import LOSSLESS
 
@@ -61,7 +61,7 @@ def test_a_proxy_starts_at_zero_with_constant_rate_and_stereo(
     path = made(f"late{channels}.mkv", *late)
     media = measured(path)
     assert media.audio[0].channels == channels
-    form = encode_proxy(path, media, tmp_path / "proxy.mp4")
+    form = encode_rendition(path, media, tmp_path / "proxy.mp4", RENDITIONS["proxy"])
     proxy = measured(tmp_path / "proxy.mp4")
     assert (proxy.width, proxy.height) == form[:2] == (98, 62)
     assert (proxy.frame_rate, proxy.vfr, proxy.video_start_s) == ("30000/1001", False, 0)
@@ -76,7 +76,7 @@ def test_a_proxy_starts_at_zero_with_constant_rate_and_stereo(
         (1080, 1920, "1/1", "25/1", (304, 540)),
         (720, 576, "64/45", "25/1", (960, 540)),
         (321, 241, "1/1", "1000/1", (320, 240)),
-        (8000, 40, "1/1", "1/20", (1920, 16)),
+        (8000, 40, "1/1", "1/20", (2160, 16)),
     ],
 )
 def test_proxies_are_small_even_and_square(width, height, aspect, rate, expected):
@@ -88,6 +88,6 @@ def test_proxies_are_small_even_and_square(width, height, aspect, rate, expected
         sample_aspect_ratio=aspect,
         frame_rate=rate,
     )
-    form = proxy_form(media)
+    form = form_of(media, RENDITIONS["proxy"])
     assert form[:2] == expected
     assert 1 <= form.rate <= 60

@@ -1,49 +1,50 @@
-"""The rendition people watch while they work: small, even in time, quick to seek."""
+"""Whole recordings in another size: even in time, quick to seek, playable everywhere."""
 
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from ray_jobs.contract import MediaInfo
+from ray_jobs.contract import MediaInfo, Rendition
 from ray_jobs.media.container import INPUT_OPTIONS
 from ray_jobs.media.ffmpeg import ffmpeg
 
-MAX_HEIGHT = 540
-MAX_WIDTH = 1920
+MAX_SHAPE = 4
 MIN_SIDE = 16
 MAX_RATE = Fraction(60)
 MIN_RATE = Fraction(1)
 KEYFRAME_S = 2
+THREADS = 4
 HDR_TRANSFERS = ("smpte2084", "arib-std-b67")
 
 
-class ProxyForm(NamedTuple):
+class Form(NamedTuple):
     width: int
     height: int
     rate: Fraction
 
 
-def proxy_form(media: MediaInfo) -> ProxyForm:
-    """Even size with square pixels, at most 540 lines, at the source's rate within 1 to 60 Hz."""
+def form_of(media: MediaInfo, wanted: Rendition) -> Form:
+    """Even size with square pixels, never enlarged, at the source's rate within 1 to 60 Hz."""
     width, height = media.width or 2, media.height or 2
     shown = width * Fraction(media.sample_aspect_ratio)
-    scale = min(Fraction(1), Fraction(MAX_HEIGHT, height), MAX_WIDTH / shown)
+    scale = min(Fraction(1), Fraction(wanted.height, height), MAX_SHAPE * wanted.height / shown)
     rate = min(MAX_RATE, max(MIN_RATE, Fraction(media.frame_rate or "25/1")))
-    return ProxyForm(_even(shown * scale), _even(height * scale), rate)
+    return Form(_even(shown * scale), _even(height * scale), rate)
 
 
 def _even(length: Fraction) -> int:
     return max(MIN_SIDE, round(length / 2) * 2)
 
 
-def encode_proxy(
+def encode_rendition(
     source: Path,
     media: MediaInfo,
     target: Path,
+    wanted: Rendition,
     *,
     progress: Callable[[float], None] = lambda _: None,
-) -> ProxyForm:
+) -> Form:
     """Write H.264 and AAC in MP4 whose time zero is the recording's, with constant frame rate.
 
     Damage in the source is passed over. Encoding is on the CPU.
@@ -53,14 +54,15 @@ def encode_proxy(
     Failure
         `encode_failed`.
     """
-    form = proxy_form(media)
+    form = form_of(media, wanted)
     ffmpeg(
         [
             *("-v", "error", *INPUT_OPTIONS, "-i", f"file:{source}"),
             *("-map", "0:V:0", "-vf", _picture(media, form)),
-            *("-c:v", "libx264", "-preset", "veryfast", "-crf", "26", "-profile:v", "high"),
-            *("-g", str(max(1, round(KEYFRAME_S * form.rate))), "-threads", "4"),
-            *_sound(media),
+            *("-c:v", "libx264", "-preset", wanted.speed, "-crf", str(wanted.crf)),
+            *("-profile:v", "high", "-g", str(max(1, round(KEYFRAME_S * form.rate)))),
+            *("-threads", str(THREADS)),
+            *_sound(media, wanted.audio_bitrate_bps),
             *("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"),
             *("-flags:v", "+bitexact", "-flags:a", "+bitexact"),
             *("-movflags", "+faststart", "-f", "mp4", f"file:{target}"),
@@ -71,7 +73,7 @@ def encode_proxy(
     return form
 
 
-def _picture(media: MediaInfo, form: ProxyForm) -> str:
+def _picture(media: MediaInfo, form: Form) -> str:
     filters = ["bwdif=mode=send_frame:deint=all"] if media.interlaced else []
     filters.append(f"fps={form.rate.numerator}/{form.rate.denominator}:start_time=0")
     filters.append(f"scale={form.width}:{form.height}:flags=bicubic:out_range=tv,setsar=1")
@@ -82,7 +84,7 @@ def _picture(media: MediaInfo, form: ProxyForm) -> str:
     return ",".join([*filters, "format=yuv420p"])
 
 
-def _sound(media: MediaInfo) -> list[str]:
+def _sound(media: MediaInfo, bitrate_bps: int) -> list[str]:
     if not media.audio:
         return ["-an"]
     sound = media.audio[0]
@@ -92,4 +94,4 @@ def _sound(media: MediaInfo) -> list[str]:
     mix = "aformat=channel_layouts=stereo" if placed else f"pan=stereo|c0={mean}|c1={mean}"
     # Whole numbers, because an encoder refuses the NaN a float recording may hold.
     filters = f"aformat=sample_fmts=s32,{mix},aresample=48000:async=1:first_pts=0"
-    return ["-map", f"0:{sound.index}", "-af", filters, "-c:a", "aac", "-b:a", "128k"]
+    return ["-map", f"0:{sound.index}", "-af", filters, "-c:a", "aac", "-b:a", str(bitrate_bps)]
