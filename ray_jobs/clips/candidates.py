@@ -1,7 +1,8 @@
 """Spans that could be clips: they begin and end where a listener would let them.
 
 With a transcript, spans run from the start of one sentence to the end of another, with half the
-silence around; without one, from pause to pause, or from shot to shot where nobody speaks.
+silence around, and from shot to shot where nobody speaks for long; without one, from pause to
+pause.
 """
 
 import re
@@ -15,6 +16,7 @@ from ray_jobs.contract import FindClips, Segment, Word
 
 LEAD_S, TAIL_S = 0.35, 0.45
 PAUSE_S = 0.6
+LONG_SILENCE_S, SHORTEST_SHOT_S = 5.0, 0.5
 SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 MAX_SENTENCE_S = 20.0
 MAX_UNITS = 4000
@@ -57,7 +59,7 @@ def find(spec: FindClips, features: Features) -> Candidates:
     high_s = min(spec.range_end_s or duration_s, duration_s)
     units = [
         unit
-        for unit in (sentences(spec.segments) or stretches(features))
+        for unit in units_of(spec, features)
         if unit.start_s >= low_s - 1e-6 and unit.end_s <= high_s + 1e-6
     ][:MAX_UNITS]
     if not units and high_s > low_s:
@@ -85,30 +87,10 @@ def _windows(
 ) -> Candidates:
     starts = np.array([_lead(units, i, low_s) for i in range(len(units))])
     ends = np.array([_tail(units, i, high_s) for i in range(len(units))])
-    pairs = (
-        [
-            (i, j)
-            for i in range(len(units))
-            for j in range(i, len(units))
-            if shortest_s - 1e-6 <= ends[j] - starts[i] <= longest_s + 1e-6
-        ]
-        if len(units) < 200
-        else _pairs(starts, ends, shortest_s, longest_s)
-    )
-    first = np.array([i for i, _ in pairs], dtype=np.int64)
-    last = np.array([j for _, j in pairs], dtype=np.int64)
+    lengths = ends[None, :] - starts[:, None]
+    fits = (lengths >= shortest_s - 1e-6) & (lengths <= longest_s + 1e-6)
+    first, last = np.nonzero(np.triu(fits))
     return Candidates(units, first, last, starts[first], ends[last], relaxed)
-
-
-def _pairs(
-    starts: np.ndarray, ends: np.ndarray, shortest_s: float, longest_s: float
-) -> list[tuple[int, int]]:
-    pairs: list[tuple[int, int]] = []
-    for i, start_s in enumerate(starts):
-        low = int(np.searchsorted(ends, start_s + shortest_s - 1e-6))
-        high = int(np.searchsorted(ends, start_s + longest_s + 1e-6))
-        pairs += [(i, j) for j in range(max(i, low), high)]
-    return pairs
 
 
 def _lead(units: Sequence[Unit], i: int, low_s: float) -> float:
@@ -122,6 +104,32 @@ def _tail(units: Sequence[Unit], i: int, high_s: float) -> float:
     after_s = units[i + 1].start_s if i + 1 < len(units) else high_s
     gap_s = max(0.0, after_s - units[i].end_s)
     return round(min(high_s, units[i].end_s + min(TAIL_S, gap_s / 2)), 3)
+
+
+def units_of(spec: FindClips, features: Features) -> list[Unit]:
+    """Sentences, and shots where nobody speaks for long; stretches where nothing was written."""
+    spoken = sentences(spec.segments)
+    if not spoken:
+        return stretches(features)
+    units: list[Unit] = []
+    done_s = 0.0
+    for unit in [*spoken, None]:
+        until_s = unit.start_s if unit else features.duration_s
+        if until_s - done_s > LONG_SILENCE_S:
+            units += shots_within(features, done_s + 2 * TAIL_S, until_s - 2 * LEAD_S)
+        if unit:
+            units.append(unit)
+            done_s = max(done_s, unit.end_s)
+    return units
+
+
+def shots_within(features: Features, start_s: float, end_s: float) -> list[Unit]:
+    """The parts of shots that lie in a span, where they are long enough to be seen."""
+    spans = [
+        (max(start_s, float(s["start_s"])), min(end_s, float(s["end_s"])))  # type: ignore[arg-type]
+        for s in features.shots
+    ]
+    return [Unit(a, b) for a, b in spans if b - a >= SHORTEST_SHOT_S]
 
 
 def sentences(segments: Sequence[Segment]) -> list[Unit]:

@@ -46,10 +46,10 @@ def completeness(units: Sequence[Unit]) -> tuple[float, str]:
     if DANGLING.match(units[0].text):
         value -= 0.4
         notes.append("begins in the middle of a thought")
-    if not SENTENCE_END.search(units[-1].text):
+    if units[-1].words and not SENTENCE_END.search(units[-1].text):
         value -= 0.3
         notes.append("ends without a full stop")
-    if len(units) == 1 and len(units[0].words) < 5:
+    if len(units) == 1 and 0 < len(units[0].words) < 5:
         value -= 0.2
         notes.append("a single short phrase")
     return max(0.0, value), "; ".join(notes) or "begins and ends a thought"

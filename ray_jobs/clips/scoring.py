@@ -188,6 +188,7 @@ def _said(
         missing = "the sentence model is not installed"
         return parts | {n: unknown(count, missing) for n in ("meaning", "topic")}, hooks, None
     vectors = meaning.embed([unit.text for unit in units])
+    vectors[[not unit.words for unit in units]] = 0  # a shot without words means nothing
     sums = np.concatenate([np.zeros((1, vectors.shape[1])), np.cumsum(vectors, axis=0)])
     centre = sums[candidates.last + 1] - sums[candidates.first]
     centre /= np.maximum(np.linalg.norm(centre, axis=1, keepdims=True), 1e-9)
