@@ -19,7 +19,7 @@ ASPECTS: dict[Aspect, Fraction] = {
     "16:9": Fraction(16, 9),
 }
 SAME_SHAPE = 0.01
-MIN_CROP_SHARE = 0.3
+MIN_CROP_SHARE = 0.2
 # In widths (or heights) of the crop.
 MAX_SPEED_PER_S = 0.8
 SMOOTHING_S = 0.8
@@ -65,7 +65,7 @@ def target_size(media: MediaInfo, aspect: Aspect, height: int) -> Size:
 def framing(media: MediaInfo, target: Size) -> Framing:
     """How to bring the source into `target`.
 
-    A source that would lose more than 70 % of its picture, or an upright one in a wider target,
+    A source that would lose more than 80 % of its picture, or an upright one in a wider target,
     is shown whole on a blurred copy of itself.
     """
     source, wanted = _shown_ratio(media), Fraction(target.width, target.height)
