@@ -1,9 +1,12 @@
 """What every test may use: the shared recordings, where they are laid out."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.rgw import Gateway, need_rgw, running_rgw
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,3 +20,12 @@ def media() -> Path:
             pytest.fail(f"CUTROOM_REQUIRE_MEDIA is set and {folder} is missing")
         pytest.skip(f"no recordings at {folder}; set CUTROOM_MEDIA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def gateway() -> Iterator[Gateway]:
+    """A Ceph RGW with the bucket `cutroom`; mark its tests `s3` and `xdist_group("rgw")`."""
+    need_rgw()
+    with running_rgw() as gateway:
+        gateway.make_bucket("cutroom")
+        yield gateway

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.exceptions import BaseORMException
+from tortoise.exceptions import IntegrityError
 from tortoise.transactions import in_transaction
 
 from control import results
@@ -165,7 +165,7 @@ async def _succeed(tx: BaseDBAsyncClient, job: Job, report: Report) -> None:
     try:
         async with in_transaction() as inner:
             await results.keep(inner, job, result)
-    except (ApiError, BaseORMException, ValidationError, ValueError) as error:
+    except (ApiError, IntegrityError, ValidationError, ValueError) as error:
         logger.exception("the result of job %s cannot be kept", job.id)
         await _fail(tx, job, Problem(code="bad_result", detail=str(error)[:500]), Move.FAIL)
         return

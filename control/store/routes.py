@@ -1,6 +1,7 @@
 """The embedded object store's signed URLs: PUT once, GET with Range, for whoever has the ticket."""
 
 import asyncio
+import errno
 import os
 import re
 import tempfile
@@ -16,6 +17,10 @@ from control.storage import BadTicket, DirectoryStore, disposition
 blueprint = Blueprint("store", url_prefix="/store")
 CHUNK_BYTES = 1 << 20
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
+
+
+class NoSpace(ApiError):
+    status, code, title = 507, "no_space", "The object store is full"
 
 
 class RangeNotSatisfiable(ApiError):
@@ -60,6 +65,10 @@ async def put_object(request: Request, ticket: str) -> HTTPResponse:
                 raise BadRequest("The upload broke off.", code="incomplete_body")
             await asyncio.to_thread(_flush, file)
         etag = await asyncio.to_thread(_settle, temporary, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace("Free space on the server, then upload again.") from error
+        raise
     finally:
         await asyncio.to_thread(temporary.unlink, missing_ok=True)
     return empty(headers={"ETag": etag})

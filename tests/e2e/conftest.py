@@ -34,14 +34,14 @@ Remember that the first cities were built where rivers slow down.
 class Running:
     """A server process on `home`; start and stop it as often as a test wants."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.environment = {
             **os.environ, "CUTROOM_HOME": str(home), "CUTROOM_LEASE_S": "6",
-            "CUTROOM_OFFLINE": "1", "CUTROOM_ALLOW_PRIVATE_HOSTS": "1",
+            "CUTROOM_OFFLINE": "1", "CUTROOM_ALLOW_PRIVATE_HOSTS": "1", **environment,
         }  # fmt: skip
         self.process: subprocess.Popen | None = None
 
