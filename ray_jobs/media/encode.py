@@ -27,6 +27,7 @@ from ray_jobs.media.filtergraph import (
 )
 from ray_jobs.media.fonts import check_drawn
 from ray_jobs.media.reframe import Corners, Framing
+from ray_jobs.media.sound import clip_samples, write_wave
 
 X264_THREADS = 8
 KEYFRAME_S = 2
@@ -120,7 +121,7 @@ def render_picture(
     graph = chain(video, burnt(subtitles), delivery_format())
     _run(
         [
-            *_input(source, cut, media),
+            *_input(source, cut, media, target),
             *("-filter_complex", f"{graph}[out]", "-map", "[out]", "-frames:v", str(cut.frames)),
             *encoder.arguments,
             *("-profile:v", "high", "-g", str(round(KEYFRAME_S * cut.rate))),
@@ -132,6 +133,7 @@ def render_picture(
         progress=progress,
     )
     commands.unlink()
+    target.with_suffix(".wav").unlink(missing_ok=True)
 
 
 def render_still(
@@ -156,8 +158,10 @@ def render_still(
     graph = chain(video, shift, burnt(subtitles), jpeg, "format=yuvj420p")
     arguments = ["-filter_complex", f"{graph}[out]", "-map", "[out]", "-frames:v", "1", "-q:v", "3"]
     _run(
-        [*_input(source, one, media), *arguments, *BITEXACT, "-update", "1", str(target)], subtitles
+        [*_input(source, one, media, target), *arguments, *BITEXACT, "-update", "1", str(target)],
+        subtitles,
     )
+    target.with_suffix(".wav").unlink(missing_ok=True)
 
 
 def _run(
@@ -173,9 +177,13 @@ def _run(
         check_drawn(log)
 
 
-def _input(source: Path, cut: Cut, media: MediaInfo) -> list[str]:
-    at_s = cut.seek_s if media.width else cut.start_s
-    seek = ["-ss", f"{at_s:.6f}"] if at_s > 0 else []
+def _input(source: Path, cut: Cut, media: MediaInfo, target: Path) -> list[str]:
+    if not media.width:
+        # A damaged stream may change its form on the way, which no filter graph survives.
+        heard = target.with_suffix(".wav")
+        write_wave(clip_samples(source, cut.start_s, cut.duration_s), heard)
+        return ["-i", f"file:{heard}"]
+    seek = ["-ss", f"{cut.seek_s:.6f}"] if cut.seek_s > 0 else []
     return [*seek, *INPUT_OPTIONS, "-i", f"file:{source}"]
 
 

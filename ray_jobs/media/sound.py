@@ -1,5 +1,6 @@
 """A clip's sound at its delivery loudness, by a closed loop over what the decoder will play."""
 
+import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,15 @@ def clip_samples(source: Path, start_s: float, duration_s: float) -> Samples:
         sound[:ramp] *= rise
         sound[-ramp:] *= rise[::-1]
     return sound
+
+
+def write_wave(sound: Samples, target: Path) -> None:
+    """Write samples [n, channels] as a 16-bit WAV at RATE_HZ."""
+    with wave.open(str(target), "wb") as out:
+        out.setnchannels(sound.shape[1])
+        out.setsampwidth(2)
+        out.setframerate(RATE_HZ)
+        out.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
 
 
 def deliver_sound(
