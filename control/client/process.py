@@ -85,7 +85,7 @@ class Processing:
             {
                 "project_id": project["id"],
                 "source": "upload",
-                "filename": self.source.name,
+                "filename": printable(self.source.name),
                 "size_bytes": size,
                 "content_type": CONTENT_TYPE,
                 "sha256": digest,
@@ -205,7 +205,7 @@ class Processing:
         source = {key: video.get(key) for key in MEDIA_FIELDS}
         return {
             "cutroom_version": version("cutroom"),
-            "source": {"path": str(self.source), "sha256": video["sha256"], **source},
+            "source": {"path": printable(self.source), "sha256": video["sha256"], **source},
             "transcript": {
                 "engine": transcript["engine"],
                 "language": transcript["language"],
@@ -247,6 +247,11 @@ def _clip(clip: Json, made: Json) -> Json:
 
 def stem(clip: Json) -> str:
     return f"clip-{clip['rank']:02d}"
+
+
+def printable(name: object) -> str:
+    """A path as text that any encoder takes: bytes of a name that are no UTF-8 become `?`."""
+    return str(name).encode("utf-8", "replace").decode()
 
 
 def sha256_of(path: Path) -> str:
