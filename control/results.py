@@ -23,7 +23,9 @@ from ray_jobs.contract import (
     Exported,
     Ingested,
     JobKind,
+    Narrated,
     Result,
+    Retold,
     Segment,
     SubtitlesStyled,
     Transcoded,
@@ -55,6 +57,10 @@ async def keep(tx: BaseDBAsyncClient, job: Job, result: Result) -> None:
             await keep_subtitles(tx, job, result)
         case Exported():
             await keep_exports(tx, job, result)
+        case Narrated():
+            await keep_narration(tx, job, result)
+        case Retold():
+            await keep_retelling(tx, job, result)
         case _:
             assert_never(result)
 
@@ -188,6 +194,15 @@ async def keep_exports(tx: BaseDBAsyncClient, job: Job, result: Exported) -> Non
         await register(
             tx, job, [file.model_copy(update={"clip_id": made.clip_id}) for file in files]
         )
+
+
+async def keep_narration(tx: BaseDBAsyncClient, job: Job, result: Narrated) -> None:
+    files = [result.dry.sound, result.mix.sound, *result.artifacts]
+    await register(tx, job, [f.model_copy(update={"clip_id": result.clip_id}) for f in files])
+
+
+async def keep_retelling(tx: BaseDBAsyncClient, job: Job, result: Retold) -> None:
+    await register(tx, job, [result.video, *result.artifacts])
 
 
 async def register(tx: BaseDBAsyncClient, job: Job, artifacts: Iterable[Artifact]) -> None:

@@ -29,6 +29,8 @@ NEEDS: dict[JobKind, Need] = {
     JobKind.FIND_CLIPS: Need(gpu=0.5),
     JobKind.STYLE_SUBTITLES: Need(),
     JobKind.EXPORT: Need(resource="cpu_encode"),
+    JobKind.NARRATE: Need(),
+    JobKind.RETELL: Need(resource="cpu_encode"),
 }
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from ray_jobs.contract.specs import CropPoint, SubtitleStyle
+from ray_jobs.contract.specs import CropPoint, ScriptSentence, SubtitleStyle
 from ray_jobs.contract.vocabulary import (
     Artifact,
     Finite,
@@ -17,6 +17,7 @@ from ray_jobs.contract.vocabulary import (
     Seconds,
     Segment,
     Share,
+    Word,
 )
 
 
@@ -157,7 +158,127 @@ class Exported(Plain):
     deliverables: list[Deliverable]
 
 
+class SpokenForm(Plain):
+    """A written token and the words it was spoken as."""
+
+    written: str
+    spoken: str
+
+
+class SlotFit(Plain):
+    """How speech was brought to its slot: `stretch` is its length over the natural one.
+
+    `left_over_s` is the silence left in the slot; negative where the speech runs over its end.
+    """
+
+    slot_s: Seconds | None
+    natural_s: Seconds
+    duration_s: Seconds
+    stretch: float = Field(gt=0)
+    left_over_s: Finite
+    decision: Literal["natural", "stretched", "too_short", "overruns"]
+
+
+class Stem(Plain):
+    """A sound file and what was measured on its decoded samples; loudness None is silence."""
+
+    sound: Artifact
+    duration_s: Seconds
+    loudness_lufs: Finite | None
+    true_peak_dbtp: Finite | None
+    loudness_passes: int
+    loudness_reached: bool
+
+
+class Narrated(Plain):
+    """A narration of a clip; times of `words` count from the clip's start.
+
+    `narration_to_bed_lu` is the loudness of the voice over the clip's ducked sound in the phrase
+    where it is least; None without a sound below it.
+    """
+
+    kind: Literal["narrate"] = "narrate"
+    clip_id: UUID
+    engine: str
+    voice: str
+    language: Language
+    rate_wpm: int
+    text: str
+    spoken_text: str
+    normalised: list[SpokenForm]
+    words: list[Word]
+    fit: SlotFit
+    duck_depth_db: Finite
+    narration_to_bed_lu: Finite | None
+    dry: Stem
+    mix: Stem
+    artifacts: list[Artifact] = Field(default_factory=list)
+
+
+class RefusedSentence(Plain):
+    """A sentence that a writer proposed and that was not taken, and why."""
+
+    text: str
+    reason: str
+
+
+class RetoldPart(Plain):
+    """Where a sentence lies in the retelling (`at_s`, for `duration_s`) and what picture it has."""
+
+    sentence_id: str
+    at_s: Seconds
+    duration_s: Seconds
+    source_start_s: Seconds
+    speech_s: Seconds
+    speech_at_s: Seconds
+
+
+class Retold(Plain):
+    """A retelling; `length_error` is its length over the target, less one.
+
+    `predicted_s` is what the script was expected to last before any of it was spoken; `coverage`
+    the share of the outline's topics that it touches; `spoken_anew` counts the sentences that were
+    synthesised in this run.
+    """
+
+    kind: Literal["retell"] = "retell"
+    retell_id: UUID
+    version: int
+    writer: str
+    outline: list[str]
+    script: list[ScriptSentence]
+    refused: list[RefusedSentence] = Field(default_factory=list)
+    parts: list[RetoldPart]
+    target_s: Seconds
+    predicted_s: Seconds
+    duration_s: Seconds
+    length_error: Finite
+    coverage: Share
+    stretch: float = Field(gt=0)
+    spoken_anew: int = Field(ge=0)
+    video: Artifact
+    width: int
+    height: int
+    frame_rate: Rational
+    frames: int
+    loudness_lufs: Finite | None
+    true_peak_dbtp: Finite | None
+    loudness_passes: int
+    duck_depth_db: Finite
+    narration_to_bed_lu: Finite | None
+    findings: list[SubtitleFinding] = Field(default_factory=list)
+    artifacts: list[Artifact] = Field(default_factory=list)
+
+
 Result = Annotated[
-    Ingested | Transcoded | Transcribed | Aligned | ClipsFound | SubtitlesStyled | Exported,
+    Ingested
+    | Transcoded
+    | Transcribed
+    | Aligned
+    | ClipsFound
+    | SubtitlesStyled
+    | Exported
+    | Narrated
+    | Retold,
     Field(discriminator="kind"),
 ]

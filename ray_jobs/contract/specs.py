@@ -192,7 +192,97 @@ class Export(Plain):
     speed: Speed = "veryfast"
 
 
+VoiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_/-]{0,63}$")]
+
+
+class Ducking(Plain):
+    """How a bed gives way to a narration; it goes deeper than `depth_db` where `min_ratio_lu`, the
+    loudness of the voice over the bed while it speaks, needs it.
+    """
+
+    depth_db: float = Field(default=12.0, ge=0, le=40)
+    attack_s: float = Field(default=0.15, gt=0, le=2)
+    hold_s: float = Field(default=0.4, ge=0, le=5)
+    release_s: float = Field(default=0.5, gt=0, le=5)
+    min_ratio_lu: float = Field(default=6.0, ge=0, le=30)
+
+
+class Narrate(Plain):
+    """Speak a text over a clip. `voice` None is the language's own; `fit` to the clip's length
+    changes the pace by at most `max_stretch` (share of the natural length).
+    """
+
+    kind: Literal["narrate"] = "narrate"
+    source: Source
+    clip_id: UUID
+    start_s: Seconds
+    end_s: Seconds
+    text: str = Field(min_length=1, max_length=20_000)
+    language: Language = "en"
+    voice: VoiceName | None = None
+    speed: float = Field(default=1.0, ge=0.5, le=2)
+    fit: Literal["clip", "none"] = "clip"
+    max_stretch: float = Field(default=0.12, ge=0, le=0.5)
+    loudness: Loudness = Loudness(target_lufs=-16.0)
+    ducking: Ducking = Ducking()
+
+
+class ScriptSentence(Plain):
+    """One sentence of a retelling and the segments of the transcript it is drawn from.
+
+    `keep` plays those segments with their own sound; `narrate` speaks `text` over their pictures.
+    """
+
+    id: str = Field(min_length=1, max_length=64)
+    text: str = Field(min_length=1, max_length=2000)
+    mode: Literal["narrate", "keep"] = "narrate"
+    segment_ids: list[str] = Field(min_length=1, max_length=200)
+
+
+class WriterEndpoint(Plain):
+    """An OpenAI-compatible chat endpoint, up to and without `/chat/completions`; its key is
+    `CUTROOM_LLM_KEY` in the environment of the workers, so that no job holds a secret.
+    """
+
+    url: str = Field(max_length=2000)
+    model: str = Field(max_length=200)
+
+
+class Retell(Plain):
+    """Tell a recording again in `target_s` seconds; with a `script`, that one and no other."""
+
+    kind: Literal["retell"] = "retell"
+    source: Source
+    retell_id: UUID
+    version: int = Field(ge=1)
+    segments: list[Segment] = Field(default_factory=list)
+    language: Language = "en"
+    target_s: float = Field(ge=1, le=1800)
+    keep_share: Share = 0.3
+    script: list[ScriptSentence] | None = Field(default=None, max_length=2000)
+    writer: WriterEndpoint | None = None
+    voice: VoiceName | None = None
+    speed: float = Field(default=1.0, ge=0.5, le=2)
+    max_stretch: float = Field(default=0.12, ge=0, le=0.5)
+    loudness: Loudness = Loudness()
+    ducking: Ducking = Ducking()
+    style: SubtitleStyle | None = SubtitleStyle()
+    aspect: Aspect = "16:9"
+    height: int = Field(default=1080, ge=64, le=4320)
+    encoder: Literal["auto", "nvenc", "x264"] = "auto"
+    crf: int = Field(default=20, ge=0, le=51)
+    render_speed: Speed = "veryfast"
+
+
 Spec = Annotated[
-    Ingest | Transcode | Transcribe | Align | FindClips | StyleSubtitles | Export,
+    Ingest
+    | Transcode
+    | Transcribe
+    | Align
+    | FindClips
+    | StyleSubtitles
+    | Export
+    | Narrate
+    | Retell,
     Field(discriminator="kind"),
 ]

@@ -30,6 +30,8 @@ class JobKind(StrEnum):
     FIND_CLIPS = "find_clips"
     STYLE_SUBTITLES = "style_subtitles"
     EXPORT = "export"
+    NARRATE = "narrate"
+    RETELL = "retell"
 
 
 class ObjectRef(Plain):
