@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,15 +51,33 @@ def speak(text: str, *, voice: str = "en-us", rate_wpm: int = 165) -> Spoken:
     Failure
         `voice_unavailable` where eSpeak NG is not installed or has no such voice.
     """
+    return speak_all([text], voice=voice, rate_wpm=rate_wpm)[0]
+
+
+def speak_all(
+    texts: Sequence[str],
+    *,
+    voice: str = "en-us",
+    rate_wpm: int = 165,
+    tick: Callable[[float], None] = lambda _: None,
+) -> list[Spoken]:
+    """Say several texts, each on its own as `speak` does; `tick` may raise to stop."""
     if not available():
         raise Failure("voice_unavailable", "No voice is installed: pip install espeakng-loader.")
     with tempfile.TemporaryDirectory(prefix="cutroom-voice-") as folder:
-        pcm = Path(folder) / "speech.pcm"
-        request = {"do": "speak", "text": text, "pcm": str(pcm)}
-        (reply,) = ask_all(ESPEAK, [{**request, "voice": voice, "rate_wpm": rate_wpm}])
-        if reply is None or "error" in reply:
-            raise Failure("voice_unavailable", f"eSpeak NG cannot speak with the voice {voice!r}.")
-        samples = np.frombuffer(pcm.read_bytes(), "<i2").astype(np.float32) / 32768
+        files = [Path(folder) / f"speech-{number}.pcm" for number in range(len(texts))]
+        how = {"do": "speak", "voice": voice, "rate_wpm": rate_wpm}
+        requests = [
+            {**how, "text": text, "pcm": str(pcm)} for text, pcm in zip(texts, files, strict=True)
+        ]
+        replies = ask_all(ESPEAK, requests, tick=tick)
+        return [_spoken(*each, voice) for each in zip(texts, files, replies, strict=True)]
+
+
+def _spoken(text: str, pcm: Path, reply: dict[str, Any] | None, voice: str) -> Spoken:
+    if reply is None or "error" in reply:
+        raise Failure("voice_unavailable", f"eSpeak NG cannot speak with the voice {voice!r}.")
+    samples = np.frombuffer(pcm.read_bytes(), "<i2").astype(np.float32) / 32768
     rate_hz = int(reply["rate_hz"])
     return Spoken(samples, rate_hz, _words(text, reply["events"], len(samples) / rate_hz))
 
