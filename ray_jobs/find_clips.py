@@ -86,11 +86,14 @@ def choose(run: JobRun, spec: FindClips, analysis: Step, directory: Path) -> Jso
     run.progress(0.2)
     scored = scoring.score(spec, features, found)
     run.progress(0.8)
-    kept = select(found.start_s, found.end_s, scored.total, spec.max_clips)
+    fitting = np.flatnonzero(found.fits)
+    kept = fitting[
+        select(found.start_s[fitting], found.end_s[fitting], scored.total[fitting], spec.max_clips)
+    ]
     ranked = sorted((int(i) for i in kept), key=lambda i: (-scored.total[i], found.start_s[i]))
     write_candidates(directory / "candidates.json", found, scored, ranked, spec.max_clips)
     clips = [described(i, found, scored, features) for i in ranked]
-    return cast("Json", {"clips": clips, "candidates": len(found.first)})
+    return cast("Json", {"clips": clips, "candidates": len(fitting)})
 
 
 def described(
@@ -149,7 +152,9 @@ def write_candidates(
         reason = None
         if i not in ranked:
             reason = "overlap" if overlaps else "score"
-            if not overlaps and len(ranked) >= cap and total <= lowest:
+            if not found.fits[i]:
+                reason = "length"
+            elif not overlaps and len(ranked) >= cap and total <= lowest:
                 reason = "cap"
         values = [round(scored.weights[n] * float(scored.parts[n].normalised[i]), 4) for n in names]
         rows.append([

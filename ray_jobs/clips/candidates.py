@@ -20,6 +20,7 @@ LONG_SILENCE_S, SHORTEST_SHOT_S = 5.0, 0.5
 SENTENCE_END = re.compile(r"[.!?…。！？][\"'”’)\]]*$")
 MAX_SENTENCE_S = 20.0
 MAX_UNITS = 4000
+NEAR_MISS = 1.25
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,17 @@ class Unit:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Windows over units: candidate i runs from unit first[i] to unit last[i], both included."""
+    """Windows over units: candidate i runs from unit first[i] to unit last[i], both included.
+
+    `fits` says which have a wanted duration; the others are near misses, kept to be explained.
+    """
 
     units: list[Unit]
     first: np.ndarray
     last: np.ndarray
     start_s: np.ndarray
     end_s: np.ndarray
+    fits: np.ndarray
     relaxed: str | None = field(default=None)
 
 
@@ -72,7 +77,7 @@ def find(spec: FindClips, features: Features) -> Candidates:
     ]
     for shortest, longest, relaxed in bands:
         found = _windows(units, low_s, high_s, shortest, longest, relaxed)
-        if len(found.first):
+        if found.fits.any():
             return found
     return found
 
@@ -88,9 +93,11 @@ def _windows(
     starts = np.array([_lead(units, i, low_s) for i in range(len(units))])
     ends = np.array([_tail(units, i, high_s) for i in range(len(units))])
     lengths = ends[None, :] - starts[:, None]
-    fits = (lengths >= shortest_s - 1e-6) & (lengths <= longest_s + 1e-6)
-    first, last = np.nonzero(np.triu(fits))
-    return Candidates(units, first, last, starts[first], ends[last], relaxed)
+    near = (lengths >= shortest_s / NEAR_MISS) & (lengths <= longest_s * NEAR_MISS)
+    first, last = np.nonzero(np.triu(near & (lengths > 0)))
+    kept = lengths[first, last]
+    fits = (kept >= shortest_s - 1e-6) & (kept <= longest_s + 1e-6)
+    return Candidates(units, first, last, starts[first], ends[last], fits, relaxed)
 
 
 def _lead(units: Sequence[Unit], i: int, low_s: float) -> float:

@@ -179,7 +179,7 @@ def _colour(source: Path, media: MediaInfo) -> Colour:
 
 
 def _scaled(size: Size, colour: Colour, flags: str, *, tone: bool = True) -> str:
-    sized = {"w": size.width, "h": size.height, "flags": f"{flags}+accurate_rnd"}
+    sized = {"w": size.width, "h": size.height, "flags": f"{flags}+accurate_rnd+full_chroma_int"}
     if colour.hdr:
         kept = chain(node("scale", **sized), "format=yuv420p10le")
         return chain(kept, _tone(colour)) if tone else kept

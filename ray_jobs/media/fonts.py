@@ -1,6 +1,6 @@
 """The fonts subtitles are drawn with: ours from the wheel, then the system's for missing glyphs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -99,13 +99,14 @@ def _read(path: Path, font: TTFont) -> Face:
     )
 
 
-def _open(path: Path) -> list[TTFont]:
+def _open(path: Path) -> Iterator[TTFont]:
+    """The faces of a file, each open until the next one; none where it cannot be read."""
+    collection = path.suffix.lower() in {".ttc", ".otc"}
     try:
-        if path.suffix.lower() in {".ttc", ".otc"}:
-            return list(TTCollection(str(path), lazy=True).fonts)
-        return [TTFont(str(path), lazy=True)]
+        with TTCollection(str(path), lazy=True) if collection else TTFont(str(path)) as opened:
+            yield from opened.fonts if collection else [opened]
     except (TTLibError, OSError):
-        return []
+        return
 
 
 def missing_glyphs(text: str, face: Face) -> list[str]:

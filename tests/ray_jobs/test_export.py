@@ -1,0 +1,261 @@
+"""Deliverables: the right frames, the right shape, the right loudness, the right words."""
+
+import itertools
+from itertools import chain
+from uuid import uuid4
+
+import av
+import numpy as np
+import pysubs2
+import pytest
+
+from kernels.loudness import measure
+from ray_jobs.contract import (
+    ClipCut,
+    CropPoint,
+    Export,
+    IngestLimits,
+    Loudness,
+    Source,
+    StyleSubtitles,
+    SubtitleStyle,
+    Word,
+)
+from ray_jobs.export import export
+from ray_jobs.media.audio import read_audio
+from ray_jobs.media.ffmpeg import ffmpeg
+from ray_jobs.media.probe import probe
+from ray_jobs.media.verify import starts_fast
+from ray_jobs.style_subtitles import style_subtitles
+from tests.ray_jobs.clips.conftest import OBJECT, VIDEO_ID
+
+RATE = 25
+SPEECHLIKE = "aevalsrc=0.3*sin(2*PI*(200+80*sin(9*t))*t)*(0.4+0.6*gt(sin(7*t)\\,0)):s=48000:d=4"
+COUNTED = "color=black:s=320x180:r=25:d=4,format=gray,geq=lum='N*2+20',format=yuv420p"
+
+
+@pytest.fixture
+def recorded(job_run, tmp_path):
+    """`recorded(video, sound)` stores a film of these ffmpeg sources and gives its Source."""
+    count = itertools.count()
+
+    def make(video=COUNTED, sound=SPEECHLIKE) -> Source:
+        path = tmp_path / f"film-{next(count)}.mkv"
+        inputs = [["-f", "lavfi", "-i", s] for s in (video, sound) if s]
+        codecs = ["-c:v", "libx264", "-qp", "0", "-bf", "2", "-g", "40", "-preset", "ultrafast"]
+        ffmpeg([*chain(*inputs), *(codecs if video else []), "-c:a", "flac", str(path)])
+        media = probe(path, IngestLimits())
+        blank = Export(
+            source=Source(video_id=VIDEO_ID, object=OBJECT, media=media),
+            clips=[clip()],
+        )
+        ref = job_run(blank).adopt(path, "video/x-matroska")
+        return Source(video_id=VIDEO_ID, object=ref, media=media)
+
+    return make
+
+
+@pytest.fixture
+def delivered(job_run, tmp_path):
+    """`delivered(source, clip, **more)` exports one clip; gives the run, the result, the file."""
+
+    def make(source, cut, **more):
+        wanted = {"height": 180, "aspect": "source", "speed": "ultrafast", "crf": 12} | more
+        spec = Export(source=source, clips=[cut], **wanted)
+        run = job_run(spec)
+        (made,) = export(run, spec).deliverables
+        return run, made, run.fetch(made.video.object)
+
+    return make
+
+
+def clip(start_s=1.0, end_s=3.0, *, words=(), style=None, track=(), title="A clip") -> ClipCut:
+    return ClipCut(
+        clip_id=uuid4(), rank=1, title=title, start_s=start_s, end_s=end_s, words=list(words),
+        style=style, crop_track=list(track),
+    )  # fmt: skip
+
+
+def said(*texts, start_s=1.2, each_s=0.3) -> list[Word]:
+    return [
+        Word(
+            id=f"w{n}", text=text, start_s=start_s + n * each_s,
+            end_s=start_s + (n + 1) * each_s - 0.05, confidence=1,
+        )
+        for n, text in enumerate(texts)
+    ]  # fmt: skip
+
+
+def lumas(path) -> list[float]:
+    with av.open(str(path)) as film:
+        return [float(f.to_ndarray(format="gray").mean()) for f in film.decode(video=0)]
+
+
+class TestFrames:
+    def test_a_clip_holds_exactly_its_frames(self, recorded, delivered):
+        source = recorded()
+        run, made, path = delivered(source, clip(1.0, 3.0))
+        seen, there = lumas(path), lumas(run.fetch(source.object))
+        assert (made.frames, len(seen)) == (50, 50)
+        # Frame n of the source is 2 n + 20 bright, so that neighbours cannot be taken for another.
+        np.testing.assert_allclose(seen, there[25:75], atol=1.1)
+
+    def test_a_cut_between_frames_takes_the_one_on_screen(self, recorded, delivered):
+        source = recorded()
+        run, _, path = delivered(source, clip(1.03, 2.0))
+        there = lumas(run.fetch(source.object))
+        assert lumas(path)[0] == pytest.approx(there[26], abs=1.1)
+
+    def test_sound_and_picture_are_equally_long(self, recorded, delivered):
+        _, made, path = delivered(recorded(), clip(0.5, 3.5))
+        sound = read_audio(path, rate_hz=48000, channels=1)
+        assert abs(len(sound) / 48000 - made.duration_s) <= 1 / RATE
+        assert starts_fast(path)
+
+    @pytest.mark.parametrize(
+        ("aspect", "size"),
+        [("9:16", (202, 360)), ("1:1", (360, 360)), ("4:5", (288, 360)), ("16:9", (640, 360)),
+         ("source", (320, 180))],
+    )  # fmt: skip
+    def test_every_aspect_has_its_shape(self, recorded, delivered, aspect, size):
+        _, made, _ = delivered(recorded(), clip(1.0, 1.4), aspect=aspect, height=360)
+        assert (made.width, made.height) == size
+
+    def test_the_crop_follows_its_track_and_jumps_at_cuts_alone(self, recorded, delivered):
+        halves = "color=red:s=320x180:r=25:d=4,drawbox=x=160:w=160:h=180:color=blue:t=fill"
+        track = [CropPoint(time_s=t / 5, x=0.2, y=0.5) for t in range(5, 10)]
+        track += [CropPoint(time_s=t / 5, x=0.8, y=0.5, cut=t == 10) for t in range(10, 16)]
+        _, _, path = delivered(recorded(halves), clip(1.0, 3.0, track=track), aspect="9:16")
+        with av.open(str(path)) as film:
+            reds = [f.to_ndarray(format="rgb24")[..., 0].mean() for f in film.decode(video=0)]
+        assert min(reds[:24]) > 200
+        assert max(reds[26:]) < 60
+
+
+class TestSound:
+    @pytest.mark.parametrize("gain_db", [-35, -20, 0, 12])
+    def test_whatever_came_in_leaves_at_the_target(self, recorded, delivered, gain_db):
+        source = recorded(sound=f"{SPEECHLIKE},volume={gain_db}dB,aformat=sample_fmts=s16")
+        _, made, path = delivered(source, clip(0.2, 3.8))
+        heard = measure(read_audio(path, rate_hz=48000, channels=2), 48000)
+        assert heard.integrated_lufs == pytest.approx(-14, abs=0.5)
+        assert heard.true_peak_dbtp <= -1.0
+        assert made.loudness_lufs == pytest.approx(heard.integrated_lufs, abs=0.1)
+
+    def test_other_targets_are_met_too(self, recorded, delivered):
+        wanted = Loudness(target_lufs=-23, max_true_peak_dbtp=-2)
+        _, made, _ = delivered(recorded(), clip(0.2, 3.8), loudness=wanted)
+        assert made.loudness_lufs == pytest.approx(-23, abs=0.5)
+        assert made.true_peak_dbtp <= -2
+
+    def test_silence_stays_silent_and_says_so(self, recorded, delivered):
+        source = recorded(sound="anullsrc=r=48000:cl=stereo:d=4")
+        _, made, path = delivered(source, clip())
+        assert made.loudness_lufs is None
+        assert [finding.code for finding in made.findings] == ["silent"]
+        assert np.abs(read_audio(path, rate_hz=48000)).max() < 1e-3
+
+    def test_a_film_without_sound_is_delivered_without_sound(self, recorded, delivered):
+        _, made, path = delivered(recorded(sound=None), clip())
+        assert made.loudness_lufs is None
+        with av.open(str(path)) as film:
+            assert not film.streams.audio
+
+    def test_sound_without_pictures_is_drawn(self, recorded, delivered):
+        _, made, path = delivered(recorded(video=None), clip(), aspect="1:1", height=120)
+        assert (made.width, made.height) == (120, 120)
+        assert np.ptp(lumas(path)) > 0
+
+
+class TestSubtitles:
+    HOSTILE = ("{\\an8}top", "100%", "it's", '"quoted"', "[v];", "日本語", "שלום", "😀", "<b>x</b>")
+
+    def files(self, run, made):
+        return {a.kind: run.fetch(a.object).read_text() for a in made.subtitles}
+
+    def test_hostile_words_are_words(self, recorded, delivered):
+        words = said(*self.HOSTILE, each_s=0.2)
+        run, made, path = delivered(
+            recorded(), clip(words=words, style=SubtitleStyle(), title="a 'b'; [v] \n ☃")
+        )
+        files = self.files(run, made)
+        for kind, name in (("subtitles_srt", "srt"), ("subtitles_vtt", "vtt")):
+            texts = pysubs2.SSAFile.from_string(files[kind], format_=name, keep_html_tags=True)
+            together = " ".join(event.plaintext for event in texts)
+            assert "100%" in together
+            assert "日本語" in together
+        ass = pysubs2.SSAFile.from_string(files["subtitles_ass"])
+        drawn = " ".join(event.plaintext for event in ass).replace("\u2060", "")
+        assert "it's" in drawn
+        assert "100%" in drawn
+        assert any("\\{\\\u2060an8\\}top" in event.text for event in ass)
+        assert len(lumas(path)) == made.frames
+
+    def test_burned_words_can_be_seen_while_they_are_said(self, recorded, delivered):
+        black = "color=black:s=320x180:r=25:d=4"
+        words = said("HELLO", "WORLD", start_s=1.8)
+        style = SubtitleStyle(size=0.12)
+        _, _, path = delivered(recorded(black), clip(words=words, style=style))
+        seen = lumas(path)
+        assert max(seen[:15]) < seen[25] / 2
+
+    def test_nothing_is_burned_when_it_is_not_wanted(self, recorded, delivered):
+        black = "color=black:s=320x180:r=25:d=4"
+        words = said("HELLO", "WORLD")
+        _, made, path = delivered(
+            recorded(black), clip(words=words, style=SubtitleStyle()), burn_subtitles=False
+        )
+        assert np.ptp(lumas(path)) < 1
+        assert {a.kind for a in made.subtitles} == {
+            "subtitles_ass", "subtitles_srt", "subtitles_vtt",
+        }  # fmt: skip
+
+    def test_karaoke_keeps_the_words_own_times(self, recorded, delivered):
+        words = said(*["one", "two", "three", "four", "five", "six"], start_s=1.1, each_s=0.31)
+        run, made, _ = delivered(recorded(), clip(words=words, style=SubtitleStyle()))
+        ass = pysubs2.SSAFile.from_string(self.files(run, made)["subtitles_ass"])
+        starts = []
+        for event in ass:
+            at_ms = event.start
+            for tag in event.text.split("{")[1:]:
+                inside = tag.split("}")[0]
+                number = "".join(c for c in inside.partition("\\k")[2] if c.isdigit())
+                if number:
+                    if tag.split("}", 1)[1].strip("\u2060 \\N"):
+                        starts.append(at_ms)
+                    at_ms += 10 * int(number)
+        wanted = [1000 * (word.start_s - 1.0) for word in words]
+        np.testing.assert_allclose(starts, wanted, atol=10.5)
+
+    def test_a_changed_colour_renders_no_sound(self, recorded, delivered):
+        source, words = recorded(), said("one", "two")
+        cut = clip(words=words, style=SubtitleStyle())
+        delivered(source, cut)
+        other = cut.model_copy(update={"style": SubtitleStyle(color="#00FF00")})
+        run, _, _ = delivered(source, other)
+        cached = {step.name: step.cached for step in run.steps}
+        assert cached["sound"]
+        assert not cached["picture"]
+
+    def test_styling_leaves_files_and_a_picture(self, recorded, job_run):
+        source = recorded()
+        cut = clip(words=said("one", "two"), style=SubtitleStyle(preset="pop", animation="pop"))
+        spec = StyleSubtitles(source=source, clip=cut, height=180)
+        run = job_run(spec)
+        result = style_subtitles(run, spec)
+        kinds = {artifact.kind: artifact for artifact in result.artifacts}
+        assert set(kinds) == {
+            "subtitles_ass", "subtitles_srt", "subtitles_vtt", "subtitle_preview",
+        }  # fmt: skip
+        picture = run.fetch(kinds["subtitle_preview"].object)
+        with av.open(str(picture)) as image:
+            assert next(image.decode(video=0)).height == 180
+
+
+def test_the_same_order_gives_the_same_bytes(recorded, delivered, settings, tmp_path):
+    source, cut = recorded(), clip(words=said("one", "two"), style=SubtitleStyle())
+    _, first, _ = delivered(source, cut)
+    for step in (tmp_path / "objects").rglob("step*.json"):
+        step.unlink()
+    _, second, _ = delivered(source, cut)
+    assert first.video.object.sha256 == second.video.object.sha256
