@@ -11,6 +11,7 @@ from control.audit import routes as audit
 from control.auth import routes as auth
 from control.billing import routes as billing
 from control.branding import routes as branding
+from control.clips import narration
 from control.clips import routes as clips
 from control.dmca import routes as dmca
 from control.exports import routes as exports
@@ -46,6 +47,7 @@ MEMBER: BlueprintGroup = Blueprint.group(
     videos.blueprint,
     transcripts.blueprint,
     clips.blueprint,
+    narration.blueprint,
     exports.blueprint,
     artifacts.blueprint,
     jobs.blueprint,

@@ -9,7 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ray_jobs.contract import SUBTITLE_PRESETS, IngestLimits, Loudness, ScoreWeights
+from ray_jobs.contract import (
+    SUBTITLE_PRESETS,
+    Ducking,
+    IngestLimits,
+    Loudness,
+    ScoreWeights,
+    WriterEndpoint,
+)
 
 Signup = Literal["closed", "invited", "open"]
 MIN_SECRET_BYTES = 32
@@ -90,6 +97,19 @@ class Settings:
     true_peak_dbtp: float = knob(
         "CUTROOM_TRUE_PEAK_DBTP", -1.0, "headroom for lossy codecs, EBU R 128 s1", "dBTP"
     )
+    tts_loudness_lufs: float = knob(
+        "CUTROOM_TTS_LOUDNESS_LUFS", -16.0, "narrations and their mixes; AES TD1008 speech", "LUFS"
+    )
+    tts_voice: str = knob("CUTROOM_TTS_VOICE", "", "voice of narrations; empty is the language's")
+    duck_depth_db: float = knob(
+        "CUTROOM_DUCK_DEPTH_DB", 12.0, "how far sound goes down under a narration at least", "dB"
+    )
+    llm_url: str = knob(
+        "CUTROOM_LLM_URL", "", "OpenAI-compatible API that writes retellings; empty picks sentences"
+    )
+    llm_model: str = knob(
+        "CUTROOM_LLM_MODEL", "", "its model; its key is CUTROOM_LLM_KEY where the workers run"
+    )
     weights: ScoreWeights = field(
         default_factory=ScoreWeights,
         metadata={"env": "CUTROOM_WEIGHT_<PART>", "unit": "", "why": "clip score weights"},
@@ -149,6 +169,19 @@ class Settings:
     @property
     def loudness(self) -> Loudness:
         return Loudness(target_lufs=self.loudness_lufs, max_true_peak_dbtp=self.true_peak_dbtp)
+
+    @property
+    def tts_loudness(self) -> Loudness:
+        return Loudness(target_lufs=self.tts_loudness_lufs, max_true_peak_dbtp=self.true_peak_dbtp)
+
+    @property
+    def ducking(self) -> Ducking:
+        return Ducking(depth_db=self.duck_depth_db)
+
+    @property
+    def writer(self) -> WriterEndpoint | None:
+        """Who writes retellings; None picks sentences of the transcript."""
+        return WriterEndpoint(url=self.llm_url, model=self.llm_model) if self.llm_url else None
 
     @property
     def ingest_limits(self) -> IngestLimits:

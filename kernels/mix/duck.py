@@ -71,9 +71,7 @@ class Ducker:
         return np.asarray(10 ** (-self.depth_db * share / 20), dtype=np.float32)
 
 
-def duck_gain(
-    active: NDArray[np.bool_], rate_hz: int, shape: DuckShape
-) -> NDArray[np.float32]:
+def duck_gain(active: NDArray[np.bool_], rate_hz: int, shape: DuckShape) -> NDArray[np.float32]:
     """Linear gain [n] of a bed below a narration that sounds where `active` [n] is true."""
     ducker = Ducker(rate_hz, shape)
     return np.concatenate([ducker.push(active), ducker.finish()])
