@@ -71,58 +71,48 @@ def deliver_sound(
 
     Each pass encodes, decodes, measures and corrects: loudness within the tolerance, and the true
     peak of the decoded file never above its ceiling. Where both cannot be had within MAX_PASSES the
-    loudest pass that keeps the ceiling stays, and `reached` says so.
+    nearest pass that keeps the ceiling stays, and `reached` says so. Silence, and sound so quiet
+    that more than MAX_GAIN_DB would be asked of it, is noise: it keeps its level.
     """
     before = measure(sound, RATE_HZ)
-    if not np.isfinite(before.integrated_lufs):
-        encode(sound, target)
-        return Levelled(None, None, 1, reached=False)
     gain_db = wanted.target_lufs - before.integrated_lufs
+    lifts = gain_db <= MAX_GAIN_DB
+    gain_db = gain_db if lifts else 0.0
     ceiling_db = wanted.max_true_peak_dbtp - CODEC_MARGIN_DB
-    best: Levelled | None = None
+    best, rank = Levelled(None, None, 0, reached=False), (False, float("-inf"))
     for number in range(1, MAX_PASSES + 1):
-        gain_db = min(gain_db, MAX_GAIN_DB)
         louder = (sound * np.float32(10 ** (gain_db / 20))).astype(np.float32)
         trial = target.with_name(f"pass-{number}.m4a")
         encode(limit(louder, RATE_HZ, ceiling_db), trial)
         heard = measure(decoded(trial, len(sound)), RATE_HZ)
-        found = _judged(heard, wanted, number)
-        if best is None or _better(found, best, wanted):
-            best = found
+        under = heard.true_peak_dbtp <= wanted.max_true_peak_dbtp
+        # Under the ceiling before over it, then nearer to the target.
+        order = under, -float(abs(heard.integrated_lufs - wanted.target_lufs))
+        if number == 1 or order > rank:
+            best, rank = _judged(heard, wanted, number, under=under), order
             trial.replace(target)
         else:
             trial.unlink()
         progress(number / MAX_PASSES)
-        if found.reached:
+        if best.reached or (under and not lifts):
             break
-        if heard.true_peak_dbtp > wanted.max_true_peak_dbtp:
+        if not under:
             ceiling_db -= heard.true_peak_dbtp - wanted.max_true_peak_dbtp + 0.05
-        gain_db += wanted.target_lufs - heard.integrated_lufs
-    if best is None:
-        raise AssertionError("the loop ran at least once")
+        if lifts:
+            gain_db = min(gain_db + wanted.target_lufs - heard.integrated_lufs, MAX_GAIN_DB)
     return best
 
 
-def _judged(heard: LoudnessResult, wanted: Loudness, number: int) -> Levelled:
-    near = abs(heard.integrated_lufs - wanted.target_lufs) <= wanted.tolerance_lu * 0.8
-    under = heard.true_peak_dbtp <= wanted.max_true_peak_dbtp
+def _judged(heard: LoudnessResult, wanted: Loudness, number: int, *, under: bool) -> Levelled:
+    if not np.isfinite(heard.integrated_lufs):
+        return Levelled(None, None, number, reached=False)
+    off_lu = abs(heard.integrated_lufs - wanted.target_lufs)
     return Levelled(
         round(heard.integrated_lufs, 3),
         round(heard.true_peak_dbtp, 3),
         number,
-        reached=near and under,
+        reached=under and off_lu <= wanted.tolerance_lu * 0.8,
     )
-
-
-def _better(found: Levelled, best: Levelled, wanted: Loudness) -> bool:
-    """Under the ceiling before over it, then nearer to the target."""
-
-    def rank(level: Levelled) -> tuple[bool, float]:
-        peak = level.true_peak_dbtp if level.true_peak_dbtp is not None else -100.0
-        loud = level.loudness_lufs if level.loudness_lufs is not None else -100.0
-        return peak <= wanted.max_true_peak_dbtp, -abs(loud - wanted.target_lufs)
-
-    return rank(found) > rank(best)
 
 
 def encode(sound: Samples, target: Path) -> None:
