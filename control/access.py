@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sanic import Request
 
-from control.errors import BadRequest, Forbidden, NotFound, Unauthorized
+from control.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -92,7 +92,28 @@ async def require_user(request: Request) -> None:
 async def require_member(request: Request) -> None:
     """Let active members through; sets `request.ctx.member` and `request.ctx.user`.
 
-    The organisation is the path's `organization_id` where the route has one, else `X-Org-ID`.
+    The organisation is the path's `organization_id` where the route has one, else `X-Org-ID`. A
+    browser cannot read why a WebSocket was not opened: its refusal is left in
+    `request.ctx.refusal`, for the handler to close with.
+    """
+    request.ctx.refusal = None
+    try:
+        request.ctx.member = member = await member_of(request)
+        request.ctx.user = SignedIn(member.user_id, member.is_admin)
+        member.must_be(needed_role(request))
+    except ApiError as error:
+        if not _is_websocket(request):
+            raise
+        request.ctx.refusal = error
+
+
+async def member_of(request: Request) -> Member:
+    """The member who calls, as the database knows them now.
+
+    Raises
+    ------
+    Unauthorized, BadRequest, NotFound, Forbidden
+        without a token, an organisation, a membership, or an active one.
     """
     from control.organizations.models import Membership, MemberStatus
 
@@ -106,7 +127,7 @@ async def require_member(request: Request) -> None:
     if rows[0]["status"] != MemberStatus.ACTIVE:
         raise Forbidden(f"Your membership is {rows[0]['status']}.", code="membership_inactive")
     by_key = caller.organization_id is not None
-    member = Member(
+    return Member(
         caller.user_id,
         organization_id,
         max(Role(rows[0]["role"]), caller.most, key=list(Role).index),
@@ -114,9 +135,6 @@ async def require_member(request: Request) -> None:
         is_admin=rows[0]["user__is_admin"] and not by_key,
         by_key=by_key,
     )
-    request.ctx.member = member
-    request.ctx.user = SignedIn(caller.user_id, member.is_admin)
-    member.must_be(needed_role(request))
 
 
 def needed_role(request: Request) -> Role:
@@ -180,4 +198,7 @@ def _organization_id(request: Request, of_key: UUID | None) -> UUID:
 
 
 def _is_websocket(request: Request) -> bool:
-    return request.headers.get("upgrade", "").lower() == "websocket"
+    """Whether a WebSocket is being opened, on a route that is one."""
+    route = request.route
+    upgrade: str = request.headers.get("upgrade", "")
+    return bool(route and route.extra.websocket) and upgrade.lower() == "websocket"

@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from asyncpg import DataError
 from pydantic import ValidationError
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.exceptions import IntegrityError
+from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import ValidationError as ColumnError
 from tortoise.transactions import in_transaction
 
 from control import results
@@ -165,11 +167,18 @@ async def _succeed(tx: BaseDBAsyncClient, job: Job, report: Report) -> None:
     try:
         async with in_transaction() as inner:
             await results.keep(inner, job, result)
-    except (ApiError, IntegrityError, ValidationError, ValueError) as error:
+    except (ApiError, OperationalError, ColumnError, ValidationError, ValueError) as error:
+        if isinstance(error, OperationalError) and not _is_of_the_data(error):
+            raise  # a deadlock, a lost connection: the worker reports again
         logger.exception("the result of job %s cannot be kept", job.id)
         await _fail(tx, job, Problem(code="bad_result", detail=str(error)[:500]), Move.FAIL)
         return
     await _set(tx, job, JobState.SUCCEEDED, result=result.model_dump(mode="json"), progress=1.0)
+
+
+def _is_of_the_data(error: OperationalError) -> bool:
+    """Whether the database refused these values, and would refuse them again."""
+    return isinstance(error, IntegrityError) or isinstance(error.__cause__, DataError)
 
 
 async def _fail(tx: BaseDBAsyncClient, job: Job, problem: Problem, verb: Move) -> None:

@@ -4,12 +4,14 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_core import to_json
 from sanic import Blueprint, Request
 from sanic.server.websockets.impl import WebsocketImplProtocol
 
+from control.access import member_of
 from control.bodies import In, query
+from control.errors import ApiError
 from control.events import Hub
 from control.jobs.models import Job, JobEvent
 from control.jobs.schemas import JobOut
@@ -19,6 +21,9 @@ from control.records import find
 blueprint = Blueprint("job_events", url_prefix="/jobs")
 ENDING = tuple(f"job.{state}" for state in TERMINAL)
 CLOSED_NORMALLY = 1000
+# Codes from 4000 up are an application's own (RFC 6455, section 7.4.2).
+CLOSE_BASE = 4000
+RECHECK_S = 10.0
 
 
 class After(In):
@@ -27,35 +32,75 @@ class After(In):
 
 @blueprint.websocket("/<job_id:uuid>/events")
 async def job_events(request: Request, socket: WebsocketImplProtocol, job_id: UUID) -> None:
-    """Follow a job; `after_seq` replays what came after that event."""
-    job = await find(Job.of(request.ctx.member), job_id)
-    seen = query(request, After).after_seq
-    hub: Hub = request.app.ctx.hub
-    with hub.subscribed(job_id, seen) as queue:
+    """Follow a job; `after_seq` replays what came after that event.
+
+    Closes with 1000 after the event that ends the job, and with 4400 for a malformed query, 4401
+    for a bad token, 4403 for a member who may not, 4404 for a job that is not theirs; a membership
+    that ends meanwhile closes within RECHECK_S.
+    """
+    try:
+        if request.ctx.refusal:
+            raise request.ctx.refusal
+        seen = query(request, After).after_seq
+        job = await find(Job.of(request.ctx.member), job_id)
+    except (ApiError, ValidationError) as error:
+        await _refuse(socket, error)
+        return
+    watch = asyncio.ensure_future(_until_refused(request, socket))
+    try:
+        await _follow(request.app.ctx.hub, socket, job, seen, watch)
+    finally:
+        watch.cancel()
+
+
+async def _follow(
+    hub: Hub, socket: WebsocketImplProtocol, job: Job, seen: int, watch: "asyncio.Future[None]"
+) -> None:
+    with hub.subscribed(job.id, seen) as queue:
+        # Read again: what changed before the subscription is in no event to come.
+        job = await Job.get(id=job.id)
         snapshot = JobOut.model_validate(job).model_dump(mode="json")
         await _send(socket, {"type": "snapshot", "seq": seen, "job": snapshot})
         if job.state in TERMINAL:
-            for event in await JobEvent.filter(job_id=job_id, id__gt=seen).order_by("id"):
+            for event in await JobEvent.filter(job_id=job.id, id__gt=seen).order_by("id"):
                 await _send(socket, _plain(event))
             await socket.close(CLOSED_NORMALLY)
             return
-        gone = asyncio.ensure_future(_until_closed(socket))
-        try:
-            while not gone.done():
-                following = asyncio.ensure_future(queue.get())
-                await asyncio.wait({gone, following}, return_when=asyncio.FIRST_COMPLETED)
-                if not following.done():
-                    following.cancel()
-                    return
-                event = following.result()
-                await _send(socket, _plain(event))
-                # A job that was retried has ended before, in the middle of its log.
-                later = JobEvent.filter(job_id=job_id, id__gt=event.id)
-                if event.type in ENDING and not await later.exists():
-                    await socket.close(CLOSED_NORMALLY)
-                    return
-        finally:
-            gone.cancel()
+        while not watch.done():
+            following = asyncio.ensure_future(queue.get())
+            pair: set[asyncio.Future[Any]] = {watch, following}
+            await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
+            if not following.done():
+                following.cancel()
+                return
+            event = following.result()
+            await _send(socket, _plain(event))
+            # A job that was retried has ended before, in the middle of its log.
+            later = JobEvent.filter(job_id=job.id, id__gt=event.id)
+            if event.type in ENDING and not await later.exists():
+                await socket.close(CLOSED_NORMALLY)
+                return
+
+
+async def _until_refused(request: Request, socket: WebsocketImplProtocol) -> None:
+    """Ends when the client has gone, or when its membership has."""
+    gone = asyncio.ensure_future(_until_closed(socket))
+    try:
+        while not gone.done():
+            await asyncio.wait({gone}, timeout=RECHECK_S)
+            if not gone.done():
+                await member_of(request)
+    except ApiError as error:
+        await _refuse(socket, error)
+    finally:
+        gone.cancel()
+
+
+async def _refuse(socket: WebsocketImplProtocol, error: ApiError | ValidationError) -> None:
+    if isinstance(error, ValidationError):
+        await socket.close(CLOSE_BASE + 400, "malformed_query")
+    else:
+        await socket.close(CLOSE_BASE + error.status, error.code)
 
 
 async def _until_closed(socket: WebsocketImplProtocol) -> None:
