@@ -30,6 +30,7 @@ from control.paging import Listing, Page
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
 REFERENCE = "#/components/schemas/{model}"
+KEY_PATTERN = "^[!#-~]{1,255}$"
 BODY: JsonSchemaMode = "validation"
 ANSWER: JsonSchemaMode = "serialization"
 
@@ -228,7 +229,7 @@ def _headers(method: str, door: str, path: str) -> list[Json]:
     if door == "member" and "{organization_id}" not in path:
         headers.append(("X-Org-ID", True, {"type": "string", "format": "uuid"}))
     if door in {"member", "user"} and method == "POST":
-        headers.append(("Idempotency-Key", False, {"type": "string", "maxLength": 255}))
+        headers.append(("Idempotency-Key", False, {"type": "string", "pattern": KEY_PATTERN}))
     if method == "PATCH" and door != "worker":
         headers.append(("If-Match", False, {"type": "string"}))
     return [

@@ -18,7 +18,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_jobs.contract import JobKind, Order
-from ray_jobs.placement import demand, reservation, slots
+from ray_jobs.placement import NEEDS, demand, reservation, sharing, slots
 from ray_jobs.run import JobRun, execute
 from ray_jobs.settings import WorkerSettings
 
@@ -68,18 +68,17 @@ class Director:
     async def free(self) -> dict[str, int]:
         """How many orders of each kind would be accepted now."""
         nodes = alive_nodes()
-        return {
-            kind: max(0, self._capacity(kind, nodes) - len(self._busy(kind))) for kind in JobKind
-        }
+        return {kind: self._free(kind, nodes) for kind in JobKind}
 
     async def submit(self, order: str) -> Answer:
         """Give the order to an idle worker of its kind, or answer "busy"."""
         parsed = Order.model_validate_json(order)
-        seat = self._seat(JobKind(parsed.spec.kind))
+        kind = JobKind(parsed.spec.kind)
+        seat = self._seat(kind) if self._free(kind, alive_nodes()) else None
         if seat is None:
             return "busy"
         seat.attempt = f"{parsed.job_id}:{parsed.attempt}"
-        task = asyncio.create_task(self._serve(JobKind(parsed.spec.kind), seat, order))
+        task = asyncio.create_task(self._serve(kind, seat, order))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
         return "accepted"
@@ -133,6 +132,12 @@ class Director:
             .remote(kind, self.settings)
         )
         return Seat(actor, node_id)
+
+    def _free(self, kind: JobKind, nodes: dict[str, dict[str, float]]) -> int:
+        rivals = [kind]
+        if any(NEEDS[kind].resource in node for node in nodes.values()):
+            rivals = sharing(kind)
+        return max(0, self._capacity(kind, nodes) - sum(len(self._busy(k)) for k in rivals))
 
     def _busy(self, kind: JobKind) -> list[Seat]:
         return [seat for seat in self.pools.get(kind, []) if seat.attempt]

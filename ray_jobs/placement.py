@@ -7,6 +7,7 @@ no `CPU`: slots are counted here, because a job's threads outnumber any honest r
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import floor
 
 from ray_jobs.contract import JobKind
 
@@ -53,8 +54,15 @@ def reservation(kind: JobKind, node: Mapping[str, float]) -> dict[str, float]:
     need = NEEDS[kind]
     reserved = {"GPU": need.gpu} if need.gpu and node.get("GPU") else {}
     if need.resource and need.resource in node:
-        reserved[need.resource] = 1.0
+        # Idle actors of every sharing kind must fit at once; the director counts who works.
+        reserved[need.resource] = floor(1e4 / len(sharing(kind))) / 1e4
     return reserved
+
+
+def sharing(kind: JobKind) -> list[JobKind]:
+    """The kinds that take turns at the same named resource; the kind alone where it needs none."""
+    resource = NEEDS[kind].resource
+    return [other for other in JobKind if NEEDS[other].resource == resource] if resource else [kind]
 
 
 def demand(kind: JobKind) -> dict[str, float]:

@@ -27,7 +27,7 @@ class JobState(StrEnum):
 class Job(TenantRecord):
     """A piece of work; `attempt` fences its workers, `report_seq` their reports."""
 
-    kind = fields.CharEnumField(JobKind, max_length=32)
+    kind = fields.CharEnumField(JobKind, max_length=32, description="module that does it")
     state = fields.CharEnumField(JobState, max_length=32, default=JobState.QUEUED)
     priority = fields.IntField(default=0)
     spec: Any = fields.JSONField()

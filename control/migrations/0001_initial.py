@@ -234,7 +234,7 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     fields.CharEnumField(
-                        description="INGEST: ingest\nTRANSCRIBE: transcribe\nFIND_CLIPS: find_clips\nSTYLE_SUBTITLES: style_subtitles\nEXPORT: export",
+                        description="module that does it",
                         enum_type=JobKind,
                         max_length=32,
                     ),
