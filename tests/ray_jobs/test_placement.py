@@ -27,7 +27,7 @@ def test_inference_stays_on_the_gpu_nodes_of_a_cluster_that_has_some(kind):
 
 def test_encodes_are_bounded_by_what_the_node_advertises_and_hold_no_gpu():
     assert slots(JobKind.EXPORT, GPU_NODE, cluster_has_gpu=True) == 3
-    assert reservation(JobKind.EXPORT, GPU_NODE) == {"cpu_encode": 1.0}
+    assert reservation(JobKind.EXPORT, GPU_NODE) == {"cpu_encode": pytest.approx(1 / 3, abs=1e-4)}
 
 
 @given(cpus=st.integers(0, 256), gpus=st.integers(0, 8), encodes=st.none() | st.integers(0, 32))
