@@ -48,7 +48,7 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
     )  # fmt: skip
     measured = analysis.ref("features.npz")
     choosing = run.step(
-        "choose", lambda d: choose(run, spec, analysis, d), version=1, weight=1.5,
+        "choose", lambda d: choose(run, spec, analysis, d), version=2, weight=1.5,
         params=spec.model_dump(mode="json", exclude={"source", "transcript_id"}),
         inputs=[measured.sha256],
     )  # fmt: skip
@@ -130,7 +130,9 @@ def crop_points(features: Features, start_s: float, end_s: float) -> list[CropPo
     for time_s in times:
         if not start_s <= time_s <= end_s:
             continue
-        x, y = features.centroid[min(features.frames - 1, int(time_s * RATE_HZ + 0.5))]
+        # The frame in which a shot begins still shows the one before; the next is all its own.
+        place = np.ceil(time_s * RATE_HZ - 1e-6) if time_s in cuts else time_s * RATE_HZ + 1e-6
+        x, y = features.centroid[min(features.frames - 1, int(place))]
         x, y = (float(v) if np.isfinite(v) else 0.5 for v in (x, y))
         points.append(
             CropPoint(time_s=round(time_s, 3), x=round(x, 4), y=round(y, 4), cut=time_s in cuts)
@@ -156,9 +158,12 @@ def write_candidates(
                 reason = "length"
             elif not overlaps and len(ranked) >= cap and total <= lowest:
                 reason = "cap"
-        values = [round(scored.weights[n] * float(scored.parts[n].normalised[i]), 4) for n in names]
+        values = [
+            round(scored.weights[n] * round(float(scored.parts[n].normalised[i]), 6), 10)
+            for n in names
+        ]
         rows.append([
-            round(float(start_s), 3), round(float(end_s), 3), round(float(total), 6),
+            round(float(start_s), 3), round(float(end_s), 3), round(float(total), 10),
             "rejected" if reason else "kept", reason, values,
         ])  # fmt: skip
     columns = ["start_s", "end_s", "score", "status", "reason", "contributions"]

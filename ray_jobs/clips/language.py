@@ -31,6 +31,7 @@ HOOKS = (
     ("a strong word", SURPRISE, 0.25),
 )
 TITLE_CHARS = 70
+WORDLESS = 0.5
 
 
 def hook(text: str) -> tuple[float, list[str]]:
@@ -42,6 +43,8 @@ def hook(text: str) -> tuple[float, list[str]]:
 
 def completeness(units: Sequence[Unit]) -> tuple[float, str]:
     """Whether a span begins and ends a thought, 0..1, and what is amiss."""
+    if not any(unit.words for unit in units):
+        return WORDLESS, "nobody speaks"
     value, notes = 1.0, []
     if DANGLING.match(units[0].text):
         value -= 0.4
@@ -79,8 +82,9 @@ def topic_shifts(vectors: np.ndarray) -> np.ndarray:
 
 def title(units: Sequence[Unit], worth: Sequence[float]) -> str:
     """The strongest sentence of a span, cut at a word to TITLE_CHARS."""
-    spoken = [(w, -i, unit.text) for i, (unit, w) in enumerate(zip(units, worth, strict=True))]
-    text = max(spoken, default=(0.0, 0, ""))[2].strip()
+    said = enumerate(zip(units, worth, strict=True))
+    spoken = [(w, -i, " ".join(unit.text.split())) for i, (unit, w) in said if unit.words]
+    text = max(spoken, default=(0.0, 0, ""))[2]
     text = text[:1].upper() + text[1:]
     if len(text) > TITLE_CHARS:
         text = text[: TITLE_CHARS - 1].rsplit(" ", 1)[0].rstrip(",;:-– ") + "…"

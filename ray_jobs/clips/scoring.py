@@ -177,7 +177,7 @@ def _said(
     hooks = [language.hook(unit.text) for unit in units]
     pull = np.array([value for value, _ in hooks])[candidates.first]
     whole = np.array([
-        language.completeness((units[a], units[b]) if a != b else (units[a],))[0]
+        language.completeness(units[a : b + 1])[0]
         for a, b in zip(candidates.first, candidates.last, strict=True)
     ])  # fmt: skip
     parts = {
