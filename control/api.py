@@ -21,6 +21,7 @@ from control.observability import routes as observability
 from control.organizations import routes as organizations
 from control.projects import routes as projects
 from control.qa import routes as qa
+from control.retell import routes as retell
 from control.transcripts import routes as transcripts
 from control.users import routes as users
 from control.videos import routes as videos
@@ -48,6 +49,7 @@ MEMBER: BlueprintGroup = Blueprint.group(
     transcripts.blueprint,
     clips.blueprint,
     narration.blueprint,
+    retell.blueprint,
     exports.blueprint,
     artifacts.blueprint,
     jobs.blueprint,

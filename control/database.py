@@ -24,6 +24,7 @@ MODELS = [
     "control.jobs.models",
     "control.transcripts.models",
     "control.clips.models",
+    "control.retell.models",
     "control.artifacts.models",
     "control.webhooks.models",
     "control.billing.models",

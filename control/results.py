@@ -5,7 +5,7 @@ Every row's id is derived from the job and its content, so keeping a result twic
 
 from collections.abc import Iterable
 from typing import assert_never
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
@@ -13,6 +13,8 @@ from control.artifacts.models import ArtifactRow
 from control.clips.models import Clip, ClipStatus
 from control.jobs.models import Job, JobState
 from control.records import now
+from control.retell.models import RetellRow
+from control.retell.schemas import RetellReport
 from control.transcripts.edits import retimed
 from control.transcripts.models import Transcript
 from control.videos.models import Video, VideoStatus
@@ -202,7 +204,24 @@ async def keep_narration(tx: BaseDBAsyncClient, job: Job, result: Narrated) -> N
 
 
 async def keep_retelling(tx: BaseDBAsyncClient, job: Job, result: Retold) -> None:
+    """The film's report; and the script, unless somebody has mended a newer one meanwhile."""
     await register(tx, job, [result.video, *result.artifacts])
+    rows = RetellRow.filter(id=result.retell_id, organization_id=job.organization_id)
+    row = await rows.using_db(tx).select_for_update().get_or_none()
+    if row is None or result.version < (row.rendered_version or 0):
+        return
+    plain = result.model_dump(mode="json")
+    if row.version == result.version:
+        row.script = plain["script"]
+    row.outline, row.rendered_version = plain["outline"], result.version
+    row.report = {name: plain[name] for name in RetellReport.model_fields if name in plain} | {
+        "video_artifact_id": str(artifact_id(job, result.video))
+    }
+    await row.save(using_db=tx)
+
+
+def artifact_id(job: Job, artifact: Artifact) -> UUID:
+    return uuid5(job.id, f"{artifact.kind}:{artifact.clip_id}:{artifact.filename}")
 
 
 async def register(tx: BaseDBAsyncClient, job: Job, artifacts: Iterable[Artifact]) -> None:
@@ -210,7 +229,7 @@ async def register(tx: BaseDBAsyncClient, job: Job, artifacts: Iterable[Artifact
         made = artifact.object
         await ArtifactRow.update_or_create(
             using_db=tx,
-            id=uuid5(job.id, f"{artifact.kind}:{artifact.clip_id}:{artifact.filename}"),
+            id=artifact_id(job, artifact),
             defaults={
                 "organization_id": job.organization_id,
                 "project_id": job.project_id,
