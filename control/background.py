@@ -1,4 +1,4 @@
-"""The processes beside the API: `python -m control.background dispatch|sweep`."""
+"""The processes beside the API: `python -m control.background dispatch|sweep|deliver`."""
 
 import asyncio
 import contextlib
@@ -6,12 +6,14 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from itertools import count
 
 from control import database
 from control.settings import Settings
 
 logger = logging.getLogger(__name__)
 SWEEP_S = 1.0
+FORGET_EVERY = 60
 
 
 async def dispatch(settings: Settings) -> None:
@@ -23,14 +25,26 @@ async def dispatch(settings: Settings) -> None:
 
 async def sweep(settings: Settings) -> None:  # noqa: ARG001 - one signature for every process
     """Take back the jobs of workers that fell silent."""
+    from control import idempotency
+    from control.auth import sessions
     from control.jobs.lifecycle import sweep as sweep_once
 
-    while True:
+    for round_ in count():
         try:
             await sweep_once()
+            if round_ % FORGET_EVERY == 0:
+                await sessions.forget_expired()
+                await idempotency.forget_expired()
         except Exception:
             logger.exception("the sweep failed; it will run again")
         await asyncio.sleep(SWEEP_S)
+
+
+async def deliver(settings: Settings) -> None:
+    """Send the webhooks that are owed."""
+    from control.webhooks.delivery import run
+
+    await run(settings)
 
 
 async def main(work: Callable[[Settings], Awaitable[None]], settings: Settings) -> None:
@@ -44,7 +58,7 @@ async def main(work: Callable[[Settings], Awaitable[None]], settings: Settings) 
     await database.stop()
 
 
-PROCESSES = {"dispatch": dispatch, "sweep": sweep}
+PROCESSES = {"dispatch": dispatch, "sweep": sweep, "deliver": deliver}
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")

@@ -97,13 +97,15 @@ class Hub:
                 self.queues[job_id][queue] = max(seen, events[-1].id)
 
 
-async def listening(database_url: str, heard: Callable[[str | None], None]) -> None:
+async def listening(
+    database_url: str, heard: Callable[[str | None], None], *, channel: str = CHANNEL
+) -> None:
     """Call `heard` with each payload, and with None every few seconds and after a reconnection."""
     while True:
         connection = None
         try:
             connection = await asyncpg.connect(database_url)
-            await connection.add_listener(CHANNEL, lambda *message: heard(str(message[3])))
+            await connection.add_listener(channel, lambda *message: heard(str(message[3])))
             while not connection.is_closed():
                 heard(None)
                 await asyncio.sleep(POLL_S)

@@ -22,6 +22,7 @@ PROCESSES: dict[str, list[str]] = {
     "http": [sys.executable, "-m", "control.tasks", "http"],
     "dispatch": [sys.executable, "-m", "control.background", "dispatch"],
     "sweep": [sys.executable, "-m", "control.background", "sweep"],
+    "deliver": [sys.executable, "-m", "control.background", "deliver"],
 }
 READY_S = 60.0
 STOP_S = 10.0

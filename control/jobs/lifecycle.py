@@ -21,6 +21,7 @@ from control.jobs.models import Job, JobState
 from control.jobs.states import ACTIVE, TERMINAL, Move, after
 from control.records import now
 from control.settings import Settings
+from control.webhooks.outbox import tell_end
 from ray_jobs.contract import Directive, Problem, Report, ReportState
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ async def _set(tx: BaseDBAsyncClient, job: Job, state: JobState, **changes: Any)
     )  # fmt: skip
     if job.video_id:
         await results.follow(tx, job)
+    await tell_end(tx, job)
 
 
 async def accept_report(settings: Settings, job_id: UUID, token: str, report: Report) -> Directive:
