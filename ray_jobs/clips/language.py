@@ -72,6 +72,8 @@ def topic_shifts(vectors: np.ndarray) -> np.ndarray:
         likeness[i] = float(before @ after / scale) if scale > 0 else 1.0
     depth = np.zeros(n)
     for i in range(1, n):
+        if likeness[i] > min(likeness[i - 1], likeness[i + 1]):
+            continue  # on the slope of a valley, not in it
         left = likeness[max(1, i - 4) : i].max(initial=likeness[i])
         right = likeness[i + 1 : min(n, i + 5)].max(initial=likeness[i])
         depth[i] = max(0.0, left - likeness[i]) + max(0.0, right - likeness[i])

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ray_jobs.contract import FindClips, IngestLimits, Source
+from ray_jobs.contract import FindClips, IngestLimits, ScoreWeights, Source
 from ray_jobs.find_clips import find_clips
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.probe import probe
@@ -75,13 +75,42 @@ def test_every_candidate_is_kept_with_its_reason(find):
     assert {row["reason"] for row in named} >= {None, "overlap", "length"}
     for row in named:
         assert (row["reason"] is None) == (row["status"] == "kept")
-        assert row["score"] == pytest.approx(sum(row["contributions"]), abs=1e-3)
+        assert row["score"] == pytest.approx(sum(row["contributions"]), abs=1e-9)
     kept = [(row["start_s"], row["end_s"]) for row in named if row["status"] == "kept"]
     for row in named:
         if row["reason"] == "overlap":
             assert any(row["start_s"] < b and row["end_s"] > a for a, b in kept)
         if row["reason"] == "length":
             assert not 5 <= row["end_s"] - row["start_s"] <= 12
+
+
+def test_the_table_and_the_clips_tell_the_same_score(find):
+    job, result = find()
+    rows = table(job, result)
+    kept = {(row[0], row[1]): row for row in rows["rows"] if row[3] == "kept"}
+    for clip in result.clips:
+        row = kept[round(clip.start_s, 3), round(clip.end_s, 3)]
+        assert row[2] == pytest.approx(clip.score, abs=1e-9)
+        told = {part.name: part.contribution for part in clip.parts}
+        assert dict(zip(rows["parts"], row[5], strict=True)) == pytest.approx(told, abs=1e-9)
+
+
+def test_what_would_have_fitted_beside_the_chosen_fell_to_the_cap(find):
+    job, result = find(max_clips=1)
+    (clip,) = result.clips
+    rows = table(job, result)["rows"]
+    capped = [row for row in rows if row[4] == "cap"]
+    assert capped
+    for start_s, end_s, score, *_ in capped:
+        assert end_s <= clip.start_s or start_s >= clip.end_s
+        assert score <= clip.score + 1e-9
+
+
+def test_when_nothing_counts_nothing_is_chosen_and_the_table_says_why(find):
+    job, result = find(weights=dict.fromkeys(ScoreWeights.model_fields, 0.0))
+    assert result.clips == []
+    assert result.candidates > 0
+    assert {row[4] for row in table(job, result)["rows"]} == {"score", "length"}
 
 
 def test_the_chosen_set_is_the_best_there_is(find):
