@@ -77,7 +77,7 @@ def voice_step(run: JobRun, spec: Narrate) -> Step:
         run.progress(0.0)
         speech, rate_wpm, fit = fitted(
             spec.text, language=spec.language, voice=voice, speed=spec.speed, slot_s=slot_s,
-            max_stretch=spec.max_stretch,
+            max_stretch=spec.max_stretch, tick=run.progress,
         )  # fmt: skip
         write_speech(speech, directory / SPEECH)
         words = [
@@ -154,7 +154,7 @@ def mix_step(run: JobRun, spec: Narrate, voice: Step) -> Step:
         return {**value, **_levelled(done, length)}
 
     params = {
-        "start_s": spec.start_s, "end_s": spec.end_s,
+        "start_s": spec.start_s, "end_s": spec.end_s, "has_sound": bool(spec.source.media.audio),
         "ducking": spec.ducking.model_dump(mode="json"),
         "loudness": spec.loudness.model_dump(mode="json"),
     }  # fmt: skip

@@ -61,6 +61,7 @@ SPEECH, PICTURE, SOUND, VIDEO, SCRIPT = (
     "speech.wav", "picture.mp4", "sound.m4a", "retelling.mp4", "script.json",
 )  # fmt: skip
 SAMPLES = 24
+SHORTEST_KEPT_S = 0.1
 LEAD_SHARE = 0.4
 """Share of the pause around a sentence that lies before it."""
 
@@ -119,7 +120,7 @@ def outlined(run: JobRun, spec: Retell) -> Outline:
     segments = [segment.model_dump(mode="json", exclude={"words"}) for segment in spec.segments]
 
     def work(_directory: Path) -> Json:
-        found = outline(spec.segments, spec.language)
+        found = outline(spec.segments, spec.language, run.check)
         units = [asdict(unit) | {"segment_ids": list(unit.segment_ids)} for unit in found.units]
         return cast("Json", {"topics": found.topics, "units": units})
 
@@ -160,7 +161,7 @@ def script_step(run: JobRun, spec: Retell, sketch: Outline, pace: Pace) -> Step:
     """The sentences that fill the target, chosen before any of them is spoken."""
 
     def work(_directory: Path) -> Json:
-        candidates = extracted(sketch, spec.language)
+        candidates = extracted(sketch, spec.language, run.check)
         refused: list[RefusedSentence] = []
         run.used(writer=spec.writer.model if spec.writer else "extractive")
         if spec.writer:
@@ -199,8 +200,8 @@ def check_reachable(
         lengths = [part_s(one, pace, spec.language) for one in candidates]
         raise Failure(
             "target_unreachable",
-            f"What is said cannot be told in {spec.target_s:.0f} s; choose a target between "
-            f"{min(lengths):.0f} and {sum(lengths):.0f} s.",
+            f"What is said cannot be told in {spec.target_s:.0f} s; the nearest to it is "
+            f"{reached:.0f} s, the longest {sum(lengths):.0f} s.",
         )
 
 
@@ -283,9 +284,10 @@ def _span(
     if sentence.mode == "narrate":
         return start_s, end_s
     before = max((s.end_s for s in spec.segments if s.end_s <= start_s), default=0.0)
-    duration_s = max(end_s, spec.source.media.duration_s)
-    after = min((s.start_s for s in spec.segments if s.start_s >= end_s), default=duration_s)
-    return max(before, start_s - LEAD_S, 0.0), min(after, end_s + TAIL_S)
+    after = min((s.start_s for s in spec.segments if s.start_s >= end_s), default=end_s + TAIL_S)
+    last_s = spec.source.media.duration_s or end_s + TAIL_S
+    end_s = min(after, end_s + TAIL_S, last_s)
+    return min(max(before, start_s - LEAD_S, 0.0), max(0.0, end_s - SHORTEST_KEPT_S)), end_s
 
 
 def _spoken(one: Voiced) -> list[Word]:
@@ -348,7 +350,10 @@ def sound_step(
     params = spec.model_dump(mode="json", include={"ducking", "loudness"})
     return run.step(
         "retell_sound", work, version=1, weight=0.15,
-        params=cast("Json", {**params, "parts": [part.plain for part in parts]}),
+        params=cast("Json", {
+            **params, "parts": [part.plain for part in parts],
+            "has_sound": bool(spec.source.media.audio),
+        }),
         inputs=[spec.source.object.sha256, *(v.step.ref(SPEECH).sha256 for v in voiced if v.step)],
     )  # fmt: skip
 

@@ -135,6 +135,7 @@ def fitted(
     speed: float,
     slot_s: float | None,
     max_stretch: float,
+    tick: Callable[[float], None] = lambda _: None,
 ) -> tuple[Speech, int, SlotFit]:
     """Speech in its slot, the pace it was asked at, and what was done to it.
 
@@ -144,7 +145,7 @@ def fitted(
     """
 
     def speak(rate_wpm: int) -> Speech:
-        return say_all([text], language=language, voice=voice, rate_wpm=rate_wpm)[0]
+        return say_all([text], language=language, voice=voice, rate_wpm=rate_wpm, tick=tick)[0]
 
     natural, rate_wpm = speak(wpm(speed)), wpm(speed)
     natural_s = natural.duration_s

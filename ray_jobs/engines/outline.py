@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ TOPIC_S = 30.0
 """A topic is at least about this long, or a quarter of the whole where that is less."""
 FEW_WORDS = 4
 TITLE_CHARS = 70
+CHUNK = 64
 LETTERS = re.compile(r"[^\W\d_]+")
 
 
@@ -41,16 +42,22 @@ class Outline:
     units: list[Unit]
 
 
-def outline(segments: Sequence[Segment], language: str) -> Outline:
+def _ignore() -> None:
+    return None
+
+
+def outline(
+    segments: Sequence[Segment], language: str, tick: Callable[[], None] = _ignore
+) -> Outline:
     """Sentences weighed by how near they lie to what their topic and the whole are about.
 
     Source: Radev et al., "Centroid-based summarization of multiple documents" (2004), on sentence
-    embeddings; topics by Hearst's TextTiling (1997).
+    embeddings; topics by Hearst's TextTiling (1997). `tick` is called often, and may raise to stop.
     """
     units = units_of(segments)
     if not units:
         return Outline([], [])
-    vectors = vectors_of([unit.text for unit in units], language)
+    vectors = vectors_of([unit.text for unit in units], language, tick)
     topics = _topics(units, topic_shifts(vectors))
     weights = _weights(units, vectors, topics, language)
     english = language.partition("-")[0].lower() == "en"
@@ -93,19 +100,25 @@ def _unit(held: list[Segment]) -> Unit:
     return Unit(text, ids, held[0].start_s, max(s.end_s for s in held))
 
 
-def vectors_of(texts: Sequence[str], language: str) -> np.ndarray:
+def vectors_of(
+    texts: Sequence[str], language: str, tick: Callable[[], None] = _ignore
+) -> np.ndarray:
     """Unit vectors [n, d]: of meaning for English where the model is here, else of rare words."""
     if language.partition("-")[0].lower() == "en" and meaning.available():
-        return meaning.embed(texts)
+        vectors = np.zeros((len(texts), meaning.DIMENSIONS), np.float32)
+        for at in range(0, len(texts), CHUNK):
+            tick()
+            vectors[at : at + CHUNK] = meaning.embed(texts[at : at + CHUNK])
+        return vectors
     counts = [Counter(word for word in LETTERS.findall(text.lower())) for text in texts]
     spread = Counter(word for count in counts for word in count)
     column = {word: at for at, word in enumerate(sorted(spread))}
-    vectors = np.zeros((len(texts), max(1, len(column))), np.float32)
+    words = np.zeros((len(texts), max(1, len(column))), np.float32)
     for row, count in enumerate(counts):
         for word, times in count.items():
-            vectors[row, column[word]] = times * np.log(1 + len(texts) / spread[word])
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, 1e-9), np.float32)
+            words[row, column[word]] = times * np.log(1 + len(texts) / spread[word])
+    lengths = np.linalg.norm(words, axis=1, keepdims=True)
+    return np.asarray(words / np.maximum(lengths, 1e-9), np.float32)
 
 
 def _topics(units: list[Unit], shifts: np.ndarray) -> np.ndarray:

@@ -68,17 +68,18 @@ def polished(text: str, language: str) -> str:
     return text if re.search(r"[.!?…。！？][\"'”’»)\]]*$", text) else text.rstrip(",;:-– ") + "."
 
 
-def extracted(outline: Outline, language: str) -> list[Candidate]:
+def extracted(outline: Outline, language: str, tick: Tick = lambda: None) -> list[Candidate]:
     """The transcript's sentences as candidates, ones that say the same as a better one left out.
 
     The best of each topic is worth more than any second, so that a short retelling still covers
     all; one striking sentence of a topic may be kept in its speaker's own voice.
     """
     units = outline.units
-    vectors = vectors_of([unit.text for unit in units], language)
+    vectors = vectors_of([unit.text for unit in units], language, tick)
     order = sorted(range(len(units)), key=lambda at: (-units[at].weight, at))
     held: list[int] = []
     for at in order:
+        tick()
         if len(polished(units[at].text, language)) > MOST_TEXT:
             continue
         if not held or float(np.max(vectors[held] @ vectors[at])) < SAME:
