@@ -15,6 +15,7 @@ from ray_jobs.contract import (
     IngestLimits,
     Loudness,
     ScoreWeights,
+    SpeechEndpoint,
     WriterEndpoint,
 )
 
@@ -101,6 +102,12 @@ class Settings:
         "CUTROOM_TTS_LOUDNESS_LUFS", -16.0, "narrations and their mixes; AES TD1008 speech", "LUFS"
     )
     tts_voice: str = knob("CUTROOM_TTS_VOICE", "", "voice of narrations; empty is the language's")
+    tts_url: str = knob(
+        "CUTROOM_TTS_URL", "", "OpenAI-compatible API that speaks; empty is the embedded voice"
+    )
+    tts_model: str = knob(
+        "CUTROOM_TTS_MODEL", "", "its model; its key is CUTROOM_TTS_KEY where the workers run"
+    )
     duck_depth_db: float = knob(
         "CUTROOM_DUCK_DEPTH_DB", 12.0, "how far sound goes down under a narration at least", "dB"
     )
@@ -177,6 +184,11 @@ class Settings:
     @property
     def ducking(self) -> Ducking:
         return Ducking(depth_db=self.duck_depth_db)
+
+    @property
+    def speaker(self) -> SpeechEndpoint | None:
+        """Who speaks narrations; None is the embedded voice."""
+        return SpeechEndpoint(url=self.tts_url, model=self.tts_model) if self.tts_url else None
 
     @property
     def writer(self) -> WriterEndpoint | None:

@@ -16,7 +16,7 @@ from ray_jobs.contract import (
     Stem,
     Word,
 )
-from ray_jobs.engines.narrator import ENGINE, fitted, voice_for
+from ray_jobs.engines.narrator import engine_of, fitted, voice_for
 from ray_jobs.failures import Failure
 from ray_jobs.media.narration import mixed, placed, read_speech, write_speech
 from ray_jobs.media.sound import RATE_HZ, Levelled, clip_samples, deliver_sound
@@ -45,7 +45,7 @@ def narrate(run: JobRun, spec: Narrate) -> Narrated:
     forms = cast("list[Json]", voice.value["normalised"])
     return Narrated(
         clip_id=spec.clip_id,
-        engine=ENGINE,
+        engine=engine_of(spec.speaker),
         voice=cast("str", voice.value["voice"]),
         language=spec.language,
         rate_wpm=cast("int", voice.value["rate_wpm"]),
@@ -70,14 +70,14 @@ def narrate(run: JobRun, spec: Narrate) -> Narrated:
 def voice_step(run: JobRun, spec: Narrate) -> Step:
     """The speech and the times of its words, from the clip's start."""
     slot_s = spec.end_s - spec.start_s if spec.fit == "clip" else None
-    voice = spec.voice or voice_for(spec.language)
+    voice = spec.voice or voice_for(spec.language, spec.speaker)
 
     def work(directory: Path) -> Json:
-        run.used(voice=f"{ENGINE} ({voice})")
+        run.used(voice=f"{engine_of(spec.speaker)} ({voice})")
         run.progress(0.0)
         speech, rate_wpm, fit = fitted(
             spec.text, language=spec.language, voice=voice, speed=spec.speed, slot_s=slot_s,
-            max_stretch=spec.max_stretch, tick=run.progress,
+            max_stretch=spec.max_stretch, endpoint=spec.speaker, tick=run.progress,
         )  # fmt: skip
         write_speech(speech, directory / SPEECH)
         words = [
@@ -104,6 +104,7 @@ def voice_step(run: JobRun, spec: Narrate) -> Step:
     params = {
         "text": spec.text, "language": spec.language, "voice": voice, "speed": spec.speed,
         "slot_s": slot_s, "max_stretch": spec.max_stretch,
+        "speaker": spec.speaker.model_dump() if spec.speaker else None,
     }  # fmt: skip
     return run.step(
         "narration_voice", work, version=1, weight=0.3, params=cast("Json", params), inputs=[]

@@ -25,7 +25,7 @@ from ray_jobs.contract import (
     Word,
 )
 from ray_jobs.engines.budget import WITHIN, Pace, laid_out, pace_of
-from ray_jobs.engines.narrator import ENGINE, say_all, voice_for, wpm
+from ray_jobs.engines.narrator import Speech, engine_of, say_all, voice_for, wpm
 from ray_jobs.engines.outline import Outline, Unit, outline
 from ray_jobs.engines.writer import (
     LEAD_S,
@@ -136,23 +136,37 @@ def outlined(run: JobRun, spec: Retell) -> Outline:
 
 
 def _voice(spec: Retell) -> str:
-    return spec.voice or voice_for(spec.language)
+    return spec.voice or voice_for(spec.language, spec.speaker)
+
+
+def _say(run: JobRun, spec: Retell, texts: Sequence[str]) -> list[Speech]:
+    return say_all(
+        texts, language=spec.language, voice=_voice(spec), rate_wpm=wpm(spec.speed),
+        endpoint=spec.speaker, tick=run.progress,
+    )  # fmt: skip
+
+
+def _manner(spec: Retell) -> Json:
+    """What decides how a text is spoken."""
+    return {
+        "language": spec.language, "voice": _voice(spec), "rate_wpm": wpm(spec.speed),
+        "speaker": spec.speaker.model_dump(mode="json") if spec.speaker else None,
+    }  # fmt: skip
 
 
 def pace_step(run: JobRun, spec: Retell, sketch: Outline) -> Pace:
     """How fast the voice speaks, measured on sentences of this very transcript."""
     stride = max(1, len(sketch.units) // SAMPLES)
     texts = [polished(unit.text, spec.language) for unit in sketch.units[::stride]][:SAMPLES]
-    manner = {"language": spec.language, "voice": _voice(spec), "rate_wpm": wpm(spec.speed)}
 
     def work(_directory: Path) -> Json:
-        spoken = say_all(texts, **manner, tick=run.progress)  # type: ignore[arg-type]
+        spoken = _say(run, spec, texts)
         pace = pace_of(texts, [speech.duration_s for speech in spoken], spec.language)
         return {"pace": [round(term, 6) for term in pace]}
 
     step = run.step(
         "retell_pace", work, version=1, weight=0.03,
-        params=cast("Json", {"texts": texts, **manner}), inputs=[],
+        params=cast("Json", {"texts": texts, **_manner(spec)}), inputs=[],
     )  # fmt: skip
     return Pace(*cast("list[float]", step.value["pace"]))
 
@@ -234,18 +248,17 @@ def _as_candidate(sentence: ScriptSentence, segments: dict[str, Segment]) -> Can
 
 def voice_step(run: JobRun, spec: Retell, sentence: ScriptSentence, count: int) -> Step:
     """One sentence's speech; nothing else decides it than its text and the voice."""
-    manner = {"language": spec.language, "voice": _voice(spec), "rate_wpm": wpm(spec.speed)}
 
     def work(directory: Path) -> Json:
-        run.used(voice=f"{ENGINE} ({_voice(spec)})")
-        (speech,) = say_all([sentence.text], **manner, tick=run.progress)  # type: ignore[arg-type]
+        run.used(voice=f"{engine_of(spec.speaker)} ({_voice(spec)})")
+        (speech,) = _say(run, spec, [sentence.text])
         write_speech(speech, directory / SPEECH)
         words = [[w.text, round(w.start_s, 3), round(w.end_s, 3)] for w in speech.words]
         return cast("Json", {"duration_s": round(speech.duration_s, 4), "words": words})
 
     return run.step(
         "retell_voice", work, version=1, weight=0.1 / count,
-        params=cast("Json", {"text": sentence.text, **manner}), inputs=[],
+        params=cast("Json", {"text": sentence.text, **_manner(spec)}), inputs=[],
     )  # fmt: skip
 
 

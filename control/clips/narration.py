@@ -79,6 +79,7 @@ async def _order(
         text=text[:MAX_TEXT],
         language=language,
         voice=wanted.voice or settings.tts_voice or None,
+        speaker=settings.speaker,
         loudness=wanted.loudness or settings.tts_loudness,
         ducking=wanted.ducking or settings.ducking,
         **wanted.model_dump(include={"speed", "fit", "max_stretch"}),

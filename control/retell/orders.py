@@ -19,8 +19,8 @@ from control.videos.source import source_of
 from ray_jobs.contract import Retell, ScriptSentence, Segment
 
 MANNER = {
-    "language", "keep_share", "writer", "voice", "speed", "max_stretch", "loudness", "ducking",
-    "style", "aspect", "height", "encoder", "crf", "render_speed",
+    "language", "keep_share", "writer", "voice", "speaker", "speed", "max_stretch", "loudness",
+    "ducking", "style", "aspect", "height", "encoder", "crf", "render_speed",
 }  # fmt: skip
 NEEDED = "Nothing is known of what is said: transcribe the video first."
 

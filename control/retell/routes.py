@@ -194,6 +194,7 @@ def _manner(settings: Settings, wanted: RetellProject, transcript: Transcript) -
         writer=settings.writer,
         language=wanted.language or transcript.language,
         voice=wanted.voice or settings.tts_voice or None,
+        speaker=settings.speaker,
         loudness=wanted.loudness or settings.loudness,
         ducking=wanted.ducking or settings.ducking,
     )

@@ -207,6 +207,15 @@ class Ducking(Plain):
     min_ratio_lu: float = Field(default=6.0, ge=0, le=30)
 
 
+class SpeechEndpoint(Plain):
+    """An OpenAI-compatible speech endpoint, up to and without `/audio/speech`; its key is
+    `CUTROOM_TTS_KEY` in the environment of the workers.
+    """
+
+    url: str = Field(max_length=2000)
+    model: str = Field(max_length=200)
+
+
 class Narrate(Plain):
     """Speak a text over a clip. `voice` None is the language's own; `fit` to the clip's length
     changes the pace by at most `max_stretch` (share of the natural length).
@@ -220,6 +229,7 @@ class Narrate(Plain):
     text: str = Field(min_length=1, max_length=20_000)
     language: Language = "en"
     voice: VoiceName | None = None
+    speaker: SpeechEndpoint | None = None
     speed: float = Field(default=1.0, ge=0.5, le=2)
     fit: Literal["clip", "none"] = "clip"
     max_stretch: float = Field(default=0.12, ge=0, le=0.5)
@@ -262,6 +272,7 @@ class Retell(Plain):
     script: list[ScriptSentence] | None = Field(default=None, max_length=2000)
     writer: WriterEndpoint | None = None
     voice: VoiceName | None = None
+    speaker: SpeechEndpoint | None = None
     speed: float = Field(default=1.0, ge=0.5, le=2)
     max_stretch: float = Field(default=0.12, ge=0, le=0.5)
     loudness: Loudness = Loudness()

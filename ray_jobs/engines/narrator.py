@@ -11,11 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ray_jobs.contract import SlotFit
+from ray_jobs.contract import SlotFit, SpeechEndpoint
+from ray_jobs.engines import remote_voice
 from ray_jobs.engines.spoken import ABBREVIATIONS, readings
 from ray_jobs.engines.voice import Spoken, SpokenWord, speak_all
 
 ENGINE = "espeak-ng"
+REMOTE_VOICE = "alloy"
 BASE_WPM = 165
 SLOWEST_WPM, FASTEST_WPM = 80, 450
 TAIL_S = 0.08
@@ -52,8 +54,15 @@ class Speech:
         return " ".join(token.spoken for token in self.said)
 
 
-def voice_for(language: str) -> str:
-    """The synthesiser's voice for a language; the language itself where it bears its name."""
+def engine_of(endpoint: SpeechEndpoint | None) -> str:
+    """Who speaks."""
+    return endpoint.model if endpoint else ENGINE
+
+
+def voice_for(language: str, endpoint: SpeechEndpoint | None = None) -> str:
+    """The voice for a language: the language itself where the synthesiser's bears its name."""
+    if endpoint:
+        return REMOTE_VOICE
     tag = language.lower()
     base = tag.partition("-")[0]
     return OWN_VOICES.get(tag) or OWN_VOICES.get(base) or (tag if tag == base else base)
@@ -90,9 +99,12 @@ def say_all(
     language: str,
     voice: str,
     rate_wpm: int,
+    endpoint: SpeechEndpoint | None = None,
     tick: Callable[[float], None] = lambda _: None,
 ) -> list[Speech]:
     """Speak texts, each on its own, with the times of their written words.
+
+    The synthesiser of the worker speaks, or an endpoint, asked for the same pace.
 
     Raises
     ------
@@ -100,10 +112,12 @@ def say_all(
         `voice_unavailable`.
     """
     forms = [said(text, language) for text in texts]
-    spoken = speak_all(
-        [" ".join(token.spoken for token in form) for form in forms],
-        voice=voice, rate_wpm=rate_wpm, tick=tick,
-    )  # fmt: skip
+    plain = [" ".join(token.spoken for token in form) for form in forms]
+    if endpoint:
+        manner = {"voice": voice, "speed": rate_wpm / BASE_WPM, "language": language, "tick": tick}
+        spoken = [remote_voice.speak(text, endpoint, **manner) for text in plain]  # type: ignore[arg-type]
+    else:
+        spoken = speak_all(plain, voice=voice, rate_wpm=rate_wpm, tick=tick)
     return [_speech(form, heard) for form, heard in zip(forms, spoken, strict=True)]
 
 
@@ -135,6 +149,7 @@ def fitted(
     speed: float,
     slot_s: float | None,
     max_stretch: float,
+    endpoint: SpeechEndpoint | None = None,
     tick: Callable[[float], None] = lambda _: None,
 ) -> tuple[Speech, int, SlotFit]:
     """Speech in its slot, the pace it was asked at, and what was done to it.
@@ -145,7 +160,9 @@ def fitted(
     """
 
     def speak(rate_wpm: int) -> Speech:
-        return say_all([text], language=language, voice=voice, rate_wpm=rate_wpm, tick=tick)[0]
+        return say_all(
+            [text], language=language, voice=voice, rate_wpm=rate_wpm, endpoint=endpoint, tick=tick
+        )[0]
 
     natural, rate_wpm = speak(wpm(speed)), wpm(speed)
     natural_s = natural.duration_s

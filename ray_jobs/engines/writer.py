@@ -5,26 +5,21 @@ others, which are taken only where the segments they cite bear them out.
 """
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import httpx
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from ray_jobs.contract import RefusedSentence, ScriptSentence, WriterEndpoint
 from ray_jobs.engines.budget import PAUSE_S, Pace, chosen
+from ray_jobs.engines.endpoint import posted
 from ray_jobs.engines.outline import LETTERS, Outline, Unit, vectors_of
 from ray_jobs.failures import Failure
 
 KEY_VARIABLE = "CUTROOM_LLM_KEY"
-TIMEOUT_S = 180.0
-POLL_S = 0.25
 MOST_PROMPT_CHARS = 60_000
 MOST_TEXT = 2000
 SAME = 0.85
@@ -200,9 +195,12 @@ def proposed(
             {"role": "user", "content": "\n".join(line for _, line in sorted(lines))},
         ],
     }
-    answer = _posted(endpoint.url.rstrip("/") + "/chat/completions", body, tick)
+    answer = posted(
+        endpoint.url.rstrip("/") + "/chat/completions", body,
+        key_variable=KEY_VARIABLE, failure="writer_unavailable", tick=tick,
+    )  # fmt: skip
     try:
-        content = answer["choices"][0]["message"]["content"]
+        content = answer.json()["choices"][0]["message"]["content"]
         fenced = re.search(r"\{.*\}", content, re.S)
         sentences = json.loads(fenced.group() if fenced else content)["sentences"]
     except (KeyError, IndexError, TypeError, ValueError):
@@ -212,31 +210,6 @@ def proposed(
             "writer_answer_unusable", "The writing endpoint did not answer with a script in JSON."
         )
     return sentences
-
-
-def _posted(url: str, body: Mapping[str, Any], tick: Tick) -> Any:
-    key = os.environ.get(KEY_VARIABLE)
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    pool = ThreadPoolExecutor(1)
-    try:
-        sent = pool.submit(httpx.post, url, json=body, headers=headers, timeout=TIMEOUT_S)
-        while True:
-            try:
-                answer = sent.result(timeout=POLL_S)
-            except NotYet:
-                tick()
-                continue
-            answer.raise_for_status()
-            return answer.json()
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        said = f"answered {status}" if status else "could not be reached"
-        raise Failure(
-            "writer_unavailable", f"The writing endpoint {said}; see CUTROOM_LLM_URL.",
-            retryable=status is None or status >= 500 or status == 429,
-        ) from error  # fmt: skip
-    finally:
-        pool.shutdown(wait=False)
 
 
 def grounded(

@@ -88,7 +88,10 @@ def retold(job, **more):
 
 class TestAsking:
     async def test_the_job_holds_all_a_worker_needs(self, api, video, configured):
-        configured(llm_url="http://llm.test/v1", llm_model="tiny", tts_voice="en-us+f3")
+        configured(
+            llm_url="http://llm.test/v1", llm_model="tiny", tts_voice="en-us+f3",
+            tts_url="http://tts.test/v1", tts_model="small",
+        )  # fmt: skip
         answer = await api.ask(ratio=0.5, speed=1.1, aspect="9:16", height=640)
         assert (answer["kind"], answer["state"]) == ("retell", "queued")
         retell = answer["retell"]
@@ -99,6 +102,7 @@ class TestAsking:
         assert [segment["id"] for segment in spec["segments"]] == list(SEGMENTS)
         assert (spec["aspect"], spec["height"], spec["speed"]) == ("9:16", 640, 1.1)
         assert spec["writer"] == {"url": "http://llm.test/v1", "model": "tiny"}
+        assert spec["speaker"] == {"url": "http://tts.test/v1", "model": "small"}
         assert (spec["voice"], spec["language"], spec["script"]) == ("en-us+f3", "en", None)
         assert spec["style"]["preset"] == "karaoke"
 

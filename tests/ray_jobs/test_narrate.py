@@ -1,13 +1,27 @@
 """A narration: spoken as shown, fitted to its clip, loud enough over what it covers."""
 
+import io
+import json
+import threading
+import wave
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
 import numpy as np
 import pytest
 
 from kernels.loudness import measure
-from ray_jobs.contract import Ducking, IngestLimits, Loudness, MediaInfo, Narrate, Source
+from ray_jobs.contract import (
+    Ducking,
+    IngestLimits,
+    Loudness,
+    MediaInfo,
+    Narrate,
+    Source,
+    SpeechEndpoint,
+)
 from ray_jobs.engines.narrator import fitted, said, say_all
+from ray_jobs.engines.voice import speak
 from ray_jobs.failures import Failure
 from ray_jobs.media.audio import read_audio
 from ray_jobs.media.ffmpeg import ffmpeg
@@ -185,3 +199,77 @@ def test_what_cannot_be_said_is_refused_with_a_code(job_run, source, wrong, code
     spec = order_of(source, **wrong)
     with pytest.raises(Failure, match=code):
         narrate(job_run(spec), spec)
+
+
+class Talker(BaseHTTPRequestHandler):
+    """An OpenAI-compatible speech endpoint that speaks after a second of silence."""
+
+    seen: list = []
+    broken: list = []
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self.seen.append((self.path, self.headers.get("authorization"), asked))
+        status, content = self.broken.pop(0) if self.broken else (200, self.spoken(asked))
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    @staticmethod
+    def spoken(asked):
+        speech = speak(asked["input"], rate_wpm=round(165 * asked["speed"]))
+        sound = np.concatenate([np.zeros(speech.rate_hz), speech.samples])
+        out = io.BytesIO()
+        with wave.open(out, "wb") as file:
+            file.setnchannels(1)
+            file.setsampwidth(2)
+            file.setframerate(speech.rate_hz)
+            file.writeframes((sound * 32767).astype("<i2").tobytes())
+        return out.getvalue()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def talker():
+    Talker.seen, Talker.broken = [], []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Talker)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield SpeechEndpoint(url=f"http://127.0.0.1:{server.server_port}/v1/", model="tiny-tts")
+    server.shutdown()
+    server.server_close()
+
+
+class TestEndpoint:
+    def test_it_speaks_what_is_shown_and_its_words_are_found_in_its_sound(
+        self, job_run, source, talker, monkeypatch
+    ):
+        monkeypatch.setenv("CUTROOM_TTS_KEY", "hush")
+        spec = order_of(source, speaker=talker, fit="none")
+        made = narrate(job_run(spec), spec)
+        assert (made.engine, made.voice) == ("tiny-tts", "alloy")
+        path, authorization, asked = Talker.seen[0]
+        assert (path, authorization) == ("/v1/audio/speech", "Bearer hush")
+        assert asked["input"] == made.spoken_text
+        (own,) = say_all([TEXT], language="en", voice="en-us", rate_wpm=165)
+        assert made.fit.natural_s == pytest.approx(own.duration_s, abs=0.25)
+        assert [word.text for word in made.words] == TEXT.split()
+        starts = [word.start_s for word in made.words]
+        assert starts == sorted(starts)
+        far = [abs(a.start_s - b.start_s) for a, b in zip(made.words, own.words, strict=True)]
+        assert np.median(far) < 0.25
+        assert made.narration_to_bed_lu >= 6.0
+
+    @pytest.mark.parametrize(
+        ("answer", "again"), [((500, b""), True), ((400, b"{}"), False), ((200, b"{}"), False)]
+    )
+    def test_one_that_does_not_speak_fails_the_job_with_a_code(
+        self, job_run, source, talker, answer, again
+    ):
+        Talker.broken = [answer]
+        spec = order_of(source, speaker=talker)
+        with pytest.raises(Failure, match="voice_unavailable") as failed:
+            narrate(job_run(spec), spec)
+        assert failed.value.retryable == again

@@ -1,0 +1,48 @@
+"""Asking an OpenAI-compatible endpoint, with an ear open for a cancellation."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from typing import Any
+
+import httpx
+
+from ray_jobs.failures import Failure
+
+TIMEOUT_S = 180.0
+POLL_S = 0.25
+TOO_MANY = 429
+
+
+def posted(
+    url: str, body: Mapping[str, Any], *, key_variable: str, failure: str, tick: Callable[[], None]
+) -> httpx.Response:
+    """The answer to a POST of JSON; `tick` is called several times a second and may raise.
+
+    The key is that of the worker's environment, so that no job holds a secret.
+
+    Raises
+    ------
+    Failure
+        `failure`, worth a retry where the endpoint is not there or overloaded.
+    """
+    key = os.environ.get(key_variable)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    pool = ThreadPoolExecutor(1)
+    try:
+        sent = pool.submit(httpx.post, url, json=body, headers=headers, timeout=TIMEOUT_S)
+        while True:
+            try:
+                return sent.result(timeout=POLL_S).raise_for_status()
+            except NotYet:
+                tick()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        said = f"answered {status}" if status else "could not be reached"
+        raise Failure(
+            failure, f"The endpoint {url} {said}; check its address and {key_variable}.",
+            retryable=status is None or status >= 500 or status == TOO_MANY,
+        ) from error  # fmt: skip
+    finally:
+        pool.shutdown(wait=False)
