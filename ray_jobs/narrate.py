@@ -146,7 +146,7 @@ def mix_step(run: JobRun, spec: Narrate, voice: Step) -> Step:
         words = cast("list[dict[str, float]]", voice.value["words"])
         spans = [(word["start_s"], word["end_s"]) for word in words]
         line = placed([(0.0, speech)], length)
-        made = mixed(line, bed, spans, spec.ducking, spec.loudness.target_lufs)
+        made = mixed(line, bed, spans, spec.ducking, spec.loudness.target_lufs, tick=run.check)
         done = deliver_sound(
             directory / MIX, made.sound, spec.loudness,
             progress=lambda share: run.progress(0.3 + 0.7 * share),

@@ -1,7 +1,7 @@
 """A voice over a bed: levels, ducking, and how far the one lies over the other."""
 
 import wave
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,22 +75,31 @@ def loudness_gain_db(sound: Samples, target_lufs: float, *, most_db: float = 60.
 
 
 def mixed(
-    narration: Samples, bed: Samples | None, words: Sequence[Span], ducking: Ducking, lufs: float
+    narration: Samples,
+    bed: Samples | None,
+    words: Sequence[Span],
+    ducking: Ducking,
+    lufs: float,
+    *,
+    tick: Callable[[], None] = lambda: None,
 ) -> Mixed:
     """The narration over the bed, both [n, 2] and first brought to the loudness `lufs`.
 
     The bed goes down by `depth_db`, or further where the voice would lie less than `min_ratio_lu`
-    over it in some phrase, but never by more than MOST_DEPTH_DB.
+    over it in some phrase, but never by more than MOST_DEPTH_DB. `tick` may raise to stop.
     """
     voice = narration * _linear(loudness_gain_db(narration, lufs))
     spoken = phrases(words)
     if bed is None or not bed.any() or not spoken:
         return Mixed(voice if bed is None else voice + bed, 0.0, None)
+    tick()
     bed = bed * _linear(loudness_gain_db(bed, lufs, most_db=MOST_BED_GAIN_DB))
+    tick()
     ratios = [r for r in (_ratio_lu(voice, bed, span) for span in spoken) if r is not None]
     lacking_db = ducking.min_ratio_lu + RATIO_MARGIN_LU - min(ratios, default=0.0)
     depth_db = max(ducking.depth_db, min(MOST_DEPTH_DB, lacking_db)) if ratios else ducking.depth_db
     duck(bed, spoken, ducking, depth_db)
+    tick()
     reached = [r for r in (_ratio_lu(voice, bed, span) for span in spoken) if r is not None]
     least = round(min(reached), 2) if reached else None
     return Mixed(voice + bed, round(depth_db, 2), least)

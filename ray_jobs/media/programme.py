@@ -148,7 +148,10 @@ def programme_sound(
             voices.append((part.at_s + part.lead_s, speech))
             spans += [(part.at_s + w.start_s, part.at_s + w.end_s) for w in part.words]
     bed = placed(beds, length) if has_sound else None
-    made = mixed(placed(voices, length), bed, spans, ducking, loudness.target_lufs)
+    made = mixed(
+        placed(voices, length), bed, spans, ducking, loudness.target_lufs,
+        tick=lambda: progress(0.4),
+    )  # fmt: skip
     done = deliver_sound(
         target, made.sound, loudness, progress=lambda share: progress(0.4 + 0.6 * share)
     )

@@ -3,6 +3,7 @@
 import wave
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,9 @@ def deliver_sound(
     for number in range(1, MAX_PASSES + 1):
         louder = (sound * np.float32(10 ** (gain_db / 20))).astype(np.float32)
         trial = target.with_name(f"pass-{number}.m4a")
-        encode(limit(louder, RATE_HZ, ceiling_db), trial)
+        done = (number - 1) / MAX_PASSES
+        progress(done)
+        encode(limit(louder, RATE_HZ, ceiling_db), trial, tick=partial(progress, done))
         heard = measure(decoded(trial, len(sound)), RATE_HZ)
         under = heard.true_peak_dbtp <= wanted.max_true_peak_dbtp
         # Under the ceiling before over it, then nearer to the target.
@@ -115,7 +118,7 @@ def _judged(heard: LoudnessResult, wanted: Loudness, number: int, *, under: bool
     )
 
 
-def encode(sound: Samples, target: Path) -> None:
+def encode(sound: Samples, target: Path, *, tick: Callable[[], None] = lambda: None) -> None:
     raw = target.with_suffix(".f32")
     raw.write_bytes(sound.astype("<f4").tobytes())
     try:
@@ -123,7 +126,8 @@ def encode(sound: Samples, target: Path) -> None:
             [
                 *("-f", "f32le", "-ar", str(RATE_HZ), "-ac", str(CHANNELS), "-i", str(raw)),
                 *("-c:a", "aac", "-b:a", BITRATE, *BITEXACT, "-f", "mp4", str(target)),
-            ]
+            ],
+            progress=lambda _: tick(),
         )
     finally:
         raw.unlink()
