@@ -117,6 +117,19 @@ def models(arguments: tuple[str, ...]) -> None:
     sys.exit(done.returncode)
 
 
+@main.group()
+def audit() -> None:
+    """Look after the audit trail."""
+
+
+@audit.command(name="verify")
+def verify_audit() -> None:
+    """Walk every organisation's hash chain; fails where an entry is missing or was changed."""
+    if not read_settings().database_url:
+        raise click.ClickException("Set DATABASE_URL to the database of the trail.")
+    click.echo(workers("control.tasks", "verify_audit").strip())
+
+
 @main.command()
 def token() -> None:
     """Print a token of the first owner, for scripts on this machine."""

@@ -26,6 +26,7 @@ async def dispatch(settings: Settings) -> None:
 async def sweep(settings: Settings) -> None:  # noqa: ARG001 - one signature for every process
     """Take back the jobs of workers that fell silent."""
     from control import idempotency
+    from control.audit import chain
     from control.auth import sessions
     from control.jobs.lifecycle import sweep as sweep_once
 
@@ -35,6 +36,7 @@ async def sweep(settings: Settings) -> None:  # noqa: ARG001 - one signature for
             if round_ % FORGET_EVERY == 0:
                 await sessions.forget_expired()
                 await idempotency.forget_expired()
+            await chain.extend()
         except Exception:
             logger.exception("the sweep failed; it will run again")
         await asyncio.sleep(SWEEP_S)

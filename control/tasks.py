@@ -7,6 +7,7 @@ import sys
 from control import database
 from control.access import Role
 from control.app import create_app
+from control.audit import chain
 from control.auth.tokens import sign
 from control.jobs.lifecycle import sweep
 from control.organizations.models import Membership, MemberStatus, Organization
@@ -54,6 +55,28 @@ def bootstrap(settings: Settings) -> None:
     sys.stdout.write(json.dumps(asyncio.run(run())))
 
 
+def verify_audit(settings: Settings) -> None:
+    """Print how many entries each chain has; exit with 1 where one is broken."""
+
+    async def run() -> list[str]:
+        await database.start(settings)
+        broken = []
+        try:
+            ids = [organization.id for organization in await Organization.all()]
+            for organization_id in (None, *ids):
+                entries, broken_at = await chain.verify(organization_id)
+                name = organization_id or "the instance"
+                sys.stdout.write(f"{name}: {entries} entries\n")
+                if broken_at:
+                    broken.append(f"the chain of {name} is broken at entry {broken_at}")
+        finally:
+            await database.stop()
+        return broken
+
+    if broken := asyncio.run(run()):
+        sys.exit("; ".join(broken))
+
+
 async def first_user(settings: Settings) -> dict[str, str]:
     """A token for the instance's first owner, who has no password until one is set."""
     if not await User.exists():
@@ -79,7 +102,7 @@ async def first_user(settings: Settings) -> dict[str, str]:
     }
 
 
-TASKS = {task.__name__: task for task in (http, migrate, release, bootstrap)}
+TASKS = {task.__name__: task for task in (http, migrate, release, bootstrap, verify_audit)}
 
 if __name__ == "__main__":
     TASKS[sys.argv[1]](Settings.from_environment())

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 class AuditLog(Model):
-    """`organization_id` is None for what concerns the instance; `actor_id` for the system."""
+    """`organization_id` is None for what concerns the instance; `actor_id` for the system.
+
+    `seq` and `chain_hash` are set by `control.audit.chain` within seconds, and then for good.
+    """
 
     id = fields.UUIDField(primary_key=True)
     created_at = fields.DatetimeField(auto_now_add=True)
@@ -29,10 +32,13 @@ class AuditLog(Model):
     detail: Any = fields.JSONField(null=True)
     request_id = fields.CharField(max_length=200, null=True)
     address = fields.CharField(max_length=64, null=True)
+    seq = fields.BigIntField(null=True)
+    chain_hash = fields.CharField(max_length=64, null=True)
 
     class Meta:
         table = "audit_logs"
         indexes = (
             ("organization_id", "created_at", "id"),
             ("organization_id", "resource_type", "resource_id"),
+            ("organization_id", "seq"),
         )

@@ -28,7 +28,7 @@ async def record(
     after: Any = None,
     detail: Any = None,
     organization_id: UUID | None = None,
-) -> None:
+) -> AuditLog:
     """Note that `actor` (None: the system) did `action` to `resource`.
 
     `using` is the transaction of the change, so that neither exists without the other. `before`
@@ -41,7 +41,7 @@ async def record(
         if isinstance(resource, tuple)
         else (type(resource).__name__.lower(), str(resource.pk))
     )
-    await AuditLog.create(
+    return await AuditLog.create(
         using_db=using,
         id=uuid4(),
         organization_id=organization_id or getattr(actor, "organization_id", None),

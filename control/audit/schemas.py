@@ -1,0 +1,57 @@
+"""What the audit trail looks like from outside."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, JsonValue
+
+from control.bodies import In, Out
+
+Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+
+
+class WriteEntry(In):
+    """What a trusted service notes; who, when and from where are the server's to say."""
+
+    action: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$", max_length=100)]
+    resource_type: Word
+    resource_id: Annotated[str, Field(max_length=200)] | None = None
+    before: dict[str, JsonValue] | None = None
+    after: dict[str, JsonValue] | None = None
+    detail: JsonValue = None
+
+
+class EntryQuery(In):
+    actor_id: UUID | None = None
+    action: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+
+
+class EntryOut(Out):
+    """`seq` and `chain_hash` are null for the seconds until the entry is chained."""
+
+    id: UUID
+    created_at: datetime
+    actor_id: UUID | None
+    actor_kind: str
+    action: str
+    resource_type: str
+    resource_id: str | None
+    before: JsonValue
+    after: JsonValue
+    detail: JsonValue
+    request_id: str | None
+    address: str | None
+    seq: int | None
+    chain_hash: str | None
+
+
+class Verified(Out):
+    """`broken_at` is the first entry that is missing or was changed; null where all are whole."""
+
+    entries: int
+    broken_at: int | None
