@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 NAMESPACE, DIRECTOR = "cutroom", "director"
 POLL_S = 2.0
 MAX_RETRY_S = 30.0
+# A new worker's process loads its libraries before its first word; that costs no attempt.
+START_S = 60.0
 
 
 async def run(settings: Settings) -> None:
@@ -70,7 +72,7 @@ async def once(settings: Settings, director: Any) -> bool:
     await director.backlog.remote(waiting)
     wanted = {kind: min(free.get(kind, 0), count) for kind, count in waiting.items()}
     refused = []
-    for job in await claim(wanted, lease_s=settings.lease_s):
+    for job in await claim(wanted, lease_s=settings.lease_s + START_S):
         order = order_of(settings, job)
         if await director.submit.remote(order.model_dump_json()) != "accepted":
             refused.append(job)

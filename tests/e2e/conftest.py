@@ -40,7 +40,7 @@ class Running:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.environment = {
-            **os.environ, "CUTROOM_HOME": str(home), "CUTROOM_LEASE_S": "6",
+            **os.environ, "CUTROOM_HOME": str(home), "CUTROOM_LEASE_S": "12",
             "CUTROOM_OFFLINE": "1", "CUTROOM_ALLOW_PRIVATE_HOSTS": "1", **environment,
         }  # fmt: skip
         self.process: subprocess.Popen | None = None
