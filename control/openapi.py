@@ -87,7 +87,7 @@ def plain_path(route: Route) -> str:
     """A route's path as its users write it: `/v1/jobs/{job_id}:cancel`."""
     path = "/" + route.path.strip("/")
     path = re.sub(r"<word:\(\?P<word>([^)]*)\)>", r"\1", path)
-    path = re.sub(r"<(\w+):\(\?P<\w+>[^)]*\)(:[\w-]+)>", r"{\1}\2", path)
+    path = re.sub(r"<(\w+):\(\?P<\w+>[^)]*\)(:[\w-]+|)>", r"{\1}\2", path)
     return re.sub(r"<(?:__\w+__:)?(\w+)(?::[^>]*)?>", r"{\1}", path)
 
 

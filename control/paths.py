@@ -3,9 +3,9 @@
 UUID_TEXT = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}"
 
 
-def verb(parameter: str, name: str) -> str:
+def verb(parameter: str, name: str, pattern: str = UUID_TEXT) -> str:
     """The segment of `/{parameter}:name`; the handler gets the id as text."""
-    return f"<{parameter}:(?P<{parameter}>{UUID_TEXT}):{name}>"
+    return f"<{parameter}:(?P<{parameter}>{pattern}):{name}>"
 
 
 def word(text: str) -> str:

@@ -20,6 +20,7 @@ from ray_jobs.contract import (
 )
 
 Signup = Literal["closed", "invited", "open"]
+PaymentGateway = Literal["sandbox", "midtrans"]
 MIN_SECRET_BYTES = 32
 
 
@@ -116,6 +117,15 @@ class Settings:
     )
     llm_model: str = knob(
         "CUTROOM_LLM_MODEL", "", "its model; its key is CUTROOM_LLM_KEY where the workers run"
+    )
+    payment_gateway: PaymentGateway = knob(
+        "CUTROOM_PAYMENT_GATEWAY", "sandbox", "sandbox is embedded; midtrans takes real money"
+    )
+    midtrans_server_key: str = knob(
+        "MIDTRANS_SERVER_KEY", "", "Midtrans's server key: asks Snap and verifies notifications"
+    )
+    midtrans_url: str = knob(
+        "MIDTRANS_URL", "https://app.sandbox.midtrans.com", "Midtrans's Snap, sandbox or not"
     )
     weights: ScoreWeights = field(
         default_factory=ScoreWeights,
@@ -245,8 +255,8 @@ def _parse(kind: Any, text: str) -> Any:
         return kind(text)
     if kind is Path:
         return Path(text)
-    if kind is Signup:
-        if text not in get_args(Signup):
-            raise ValueError(f"{text!r} is none of {', '.join(get_args(Signup))}")
+    if kind in (Signup, PaymentGateway):
+        if text not in get_args(kind):
+            raise ValueError(f"{text!r} is none of {', '.join(get_args(kind))}")
         return text
     return tuple(part.strip() for part in text.split(",") if part.strip())

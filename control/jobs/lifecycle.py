@@ -15,6 +15,7 @@ from tortoise.transactions import in_transaction
 from control import results
 from control.audit import trail
 from control.auth.tokens import sign, verify
+from control.billing.usage import record_job
 from control.errors import ApiError, Conflict, NotFound, Unauthorized
 from control.events import publish
 from control.jobs.models import Job, JobState
@@ -175,6 +176,7 @@ async def _succeed(tx: BaseDBAsyncClient, job: Job, report: Report) -> None:
         logger.exception("the result of job %s cannot be kept", job.id)
         await _fail(tx, job, Problem(code="bad_result", detail=str(error)[:500]), Move.FAIL)
         return
+    await record_job(tx, job, result)
     await _set(tx, job, JobState.SUCCEEDED, result=result.model_dump(mode="json"), progress=1.0)
 
 

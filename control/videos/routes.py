@@ -10,6 +10,7 @@ from tortoise.transactions import in_transaction
 
 from control.access import Member
 from control.audit import trail
+from control.billing.subscriptions import reserve
 from control.bodies import body, reply
 from control.errors import Conflict, Invalid
 from control.jobs.models import Job
@@ -81,6 +82,7 @@ async def _from_url(
 async def _enqueue_ingest(
     tx: BaseDBAsyncClient, member: Member, settings: Settings, video: Video
 ) -> Job:
+    await reserve(tx, member.organization_id)
     order = Ingest(
         video_id=video.id,
         filename=video.filename,

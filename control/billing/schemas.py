@@ -1,0 +1,120 @@
+"""What billing looks like from outside."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from control.billing.models import PaymentStatus
+from control.bodies import In, Out
+
+PlanName = Literal["unlimited", "starter", "team", "studio"]
+Meter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+EventId = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+Quantity = Annotated[Decimal, Field(max_digits=14, decimal_places=6, allow_inf_nan=False)]
+
+
+class PutSubscription(In):
+    """`now` changes at once and prorates; `next_period` when the paid period ends."""
+
+    plan: PlanName
+    seats: Annotated[int, Field(ge=1, le=10_000)] = 1
+    when: Literal["now", "next_period"] = "now"
+
+
+class Entitlements(Out):
+    max_seats: int | None
+    processed_minutes: int | None
+
+
+class SubscriptionOut(Out):
+    """`proration_idr` is what the rest of the period costs more (or less) after this change."""
+
+    plan: str
+    seats: int
+    seats_used: int
+    period_start: datetime
+    period_end: datetime
+    next_plan: str | None
+    next_seats: int | None
+    next_from: datetime | None
+    entitlements: Entitlements
+    proration_idr: int = 0
+
+
+class WriteUsage(In):
+    """A negative quantity must name the event it `corrects`."""
+
+    event_id: EventId
+    meter: Meter
+    quantity: Quantity
+    unit: Annotated[str, Field(pattern=r"^[A-Za-z0-9/_-]{1,16}$")]
+    occurred_at: AwareDatetime | None = None
+    project_id: UUID | None = None
+    job_id: UUID | None = None
+    corrects: EventId | None = None
+
+
+class UsageWritten(Out):
+    event_id: str
+    meter: str
+    quantity: Decimal
+    unit: str
+    occurred_at: datetime
+    corrects: str | None
+    created_at: datetime
+
+
+class UsageQuery(In):
+    """Sums by meter, and by project or day where asked; of the present period by default."""
+
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    meter: str | None = None
+    group_by: Literal["meter", "project", "day"] = "meter"
+
+
+class UsageSum(Out):
+    meter: str
+    unit: str
+    quantity: Decimal
+    events: int
+    project_id: UUID | None = None
+    day: datetime | None = None
+
+
+class CreatePayment(In):
+    amount_idr: Annotated[int, Field(ge=1, le=999_999_999_999)]
+    description: Annotated[str, Field(max_length=255)] = ""
+
+
+class SimulatePayment(In):
+    transaction_status: PaymentStatus
+
+
+class Move(Out):
+    at: datetime
+    status: PaymentStatus
+    note: str | None = None
+
+
+class PaymentOut(Out):
+    order_id: str
+    amount_idr: int
+    description: str
+    gateway: str
+    status: PaymentStatus
+    redirect_url: str | None
+    token: str | None
+    expires_at: datetime
+    history: list[Move]
+    created_at: datetime
+    updated_at: datetime
+
+
+class NotificationTaken(Out):
+    """`duplicate` and `stale` notifications are kept and change nothing."""
+
+    status: Literal["applied", "duplicate", "stale"]
