@@ -28,6 +28,7 @@ async def sweep(settings: Settings) -> None:  # noqa: ARG001 - one signature for
     from control import idempotency
     from control.audit import chain
     from control.auth import sessions
+    from control.dmca import notices
     from control.jobs.lifecycle import sweep as sweep_once
 
     for round_ in count():
@@ -36,6 +37,7 @@ async def sweep(settings: Settings) -> None:  # noqa: ARG001 - one signature for
             if round_ % FORGET_EVERY == 0:
                 await sessions.forget_expired()
                 await idempotency.forget_expired()
+                await notices.restore_due()
             await chain.extend()
         except Exception:
             logger.exception("the sweep failed; it will run again")

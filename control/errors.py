@@ -104,6 +104,12 @@ class Invalid(ApiError):
         return cls(errors=[{"at": at, "message": message}])
 
 
+class LegalReasons(ApiError):
+    """RFC 7725."""
+
+    status, code, title = 451, "content_disabled", "Taken down after a notice of infringement"
+
+
 class RateLimited(ApiError):
     status, code, title = 429, "rate_limited", "Too many requests"
 

@@ -11,6 +11,8 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from control.artifacts.models import ArtifactRow
 from control.clips.models import Clip, ClipStatus
+from control.dmca.blocks import is_blocked
+from control.errors import LegalReasons
 from control.jobs.models import Job, JobState
 from control.records import now
 from control.retell.models import RetellRow
@@ -98,6 +100,9 @@ def furthest(stages: dict[str, str]) -> VideoStatus:
 
 
 async def keep_video(tx: BaseDBAsyncClient, job: Job, result: Ingested) -> None:
+    """Raise `LegalReasons` for bytes that are taken down in the organisation."""
+    if await is_blocked(tx, job.organization_id, result.object.sha256):
+        raise LegalReasons
     media = result.media
     await (
         Video.filter(id=job.video_id)

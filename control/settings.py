@@ -81,7 +81,7 @@ class Settings:
     lease_s: float = knob("CUTROOM_LEASE_S", 60.0, "a silent worker is given up after this", "s")
     job_attempts: int = knob("CUTROOM_JOB_ATTEMPTS", 3, "attempts before a job is given up")
     upload_s: int = knob("CUTROOM_UPLOAD_S", 3600, "how long an upload link works", "s")
-    download_s: int = knob("CUTROOM_DOWNLOAD_S", 3600, "how long a download link works", "s")
+    download_s: int = knob("CUTROOM_DOWNLOAD_S", 900, "how long a download link works", "s")
     max_upload_bytes: int = knob("CUTROOM_MAX_UPLOAD_BYTES", 64 * 2**30, "largest file", "bytes")
     max_body_bytes: int = knob(
         "CUTROOM_MAX_BODY_BYTES", 16 * 2**20, "largest JSON body; a 12 h transcript fits", "bytes"

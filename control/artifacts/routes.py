@@ -11,6 +11,7 @@ from control.artifacts.schemas import ArtifactOut, RegisterArtifact
 from control.audit import trail
 from control.bodies import In, body, query, reply
 from control.clips.models import Clip
+from control.dmca.blocks import ARTIFACT_BLOCKED
 from control.errors import Invalid
 from control.openapi import spec
 from control.paging import Page, listed
@@ -27,21 +28,26 @@ class Wanted(In):
 
 
 async def with_url(request: Request, row: ArtifactRow) -> ArtifactOut:
-    url = await request.app.ctx.store.presign_download(
-        row.key,
-        filename=row.filename,
-        content_type=row.content_type,
-        expires_s=request.app.ctx.settings.download_s,
-    )
-    return ArtifactOut.model_validate(row).model_copy(update={"download_url": url})
+    shown = ArtifactOut.model_validate(row)
+    shown.taken_down = getattr(row, "taken_down", False)
+    if not shown.taken_down:
+        shown.download_url = await request.app.ctx.store.presign_download(
+            row.key,
+            filename=row.filename,
+            content_type=row.content_type,
+            expires_s=request.app.ctx.settings.download_s,
+        )
+    return shown
 
 
 async def _list(request: Request, rows: QuerySet[ArtifactRow]) -> HTTPResponse:
     page, wanted = Page.of(request), query(request, Wanted)
     if wanted.kind:
         rows = rows.filter(kind=wanted.kind)
-    found = await rows.order_by("-created_at", "id").limit(page.limit).offset(page.offset)
-    items = [await with_url(request, row) for row in found]
+    shown = rows.annotate(taken_down=ARTIFACT_BLOCKED).order_by("-created_at", "id")
+    items = [
+        await with_url(request, row) for row in await shown.limit(page.limit).offset(page.offset)
+    ]
     return listed(items, ArtifactOut, page, await rows.count())
 
 
@@ -62,6 +68,14 @@ async def _register(request: Request, **owner: UUID | None) -> HTTPResponse:
         )
         await trail.record(tx, member, "artifact.registered", row, after=wanted)
     return reply(await with_url(request, row), 201)
+
+
+@blueprint.get("/artifacts/<artifact_id:uuid>")
+@spec(returns=ArtifactOut)
+async def get_artifact(request: Request, artifact_id: UUID) -> HTTPResponse:
+    """One artifact, with a fresh link to its bytes."""
+    rows = ArtifactRow.of(request.ctx.member).annotate(taken_down=ARTIFACT_BLOCKED)
+    return reply(await with_url(request, await find(rows, artifact_id)))
 
 
 @blueprint.get("/projects/<project_id:uuid>/artifacts")

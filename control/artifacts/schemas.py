@@ -21,7 +21,10 @@ class RegisterArtifact(In):
 
 
 class ArtifactOut(Out):
-    """`download_url` is signed, answers Range and dies soon: ask again rather than keep it."""
+    """`download_url` is signed, answers Range and dies soon: ask again rather than keep it.
+
+    What is taken down after a DMCA notice has none.
+    """
 
     id: UUID
     project_id: UUID
@@ -35,4 +38,5 @@ class ArtifactOut(Out):
     content_type: str
     created_at: datetime
     updated_at: datetime
-    download_url: str = ""
+    taken_down: bool = False
+    download_url: str | None = None

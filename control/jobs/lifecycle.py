@@ -16,7 +16,7 @@ from control import results
 from control.audit import trail
 from control.auth.tokens import sign, verify
 from control.billing.usage import record_job
-from control.errors import ApiError, Conflict, NotFound, Unauthorized
+from control.errors import ApiError, Conflict, LegalReasons, NotFound, Unauthorized
 from control.events import publish
 from control.jobs.models import Job, JobState
 from control.jobs.states import ACTIVE, TERMINAL, Move, after
@@ -174,7 +174,8 @@ async def _succeed(tx: BaseDBAsyncClient, job: Job, report: Report) -> None:
         if isinstance(error, OperationalError) and not _is_of_the_data(error):
             raise  # a deadlock, a lost connection: the worker reports again
         logger.exception("the result of job %s cannot be kept", job.id)
-        await _fail(tx, job, Problem(code="bad_result", detail=str(error)[:500]), Move.FAIL)
+        code = error.code if isinstance(error, LegalReasons) else "bad_result"
+        await _fail(tx, job, Problem(code=code, detail=str(error)[:500]), Move.FAIL)
         return
     await record_job(tx, job, result)
     await _set(tx, job, JobState.SUCCEEDED, result=result.model_dump(mode="json"), progress=1.0)

@@ -12,6 +12,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
 from control.audit import trail
+from control.dmca.blocks import refuse_blocked_video
 from control.events import publish
 from control.jobs.models import Job, JobState
 from control.records import now
@@ -60,6 +61,8 @@ async def enqueue(
                 member, spec, project_id=project_id, video_id=video_id, clip_id=clip_id,
                 priority=priority, max_attempts=max_attempts, force=force, tx=own,
             )  # fmt: skip
+    if video_id:
+        await refuse_blocked_video(tx, video_id)
     kind, digest = JobKind(spec.kind), spec_hash(spec)  # type: ignore[attr-defined]
     lock = uuid5(member.organization_id, f"{kind}:{digest}").int & (2**63 - 1)
     await tx.execute_query("SELECT pg_advisory_xact_lock($1)", [lock])

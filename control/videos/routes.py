@@ -12,7 +12,8 @@ from control.access import Member
 from control.audit import trail
 from control.billing.subscriptions import reserve
 from control.bodies import body, reply
-from control.errors import Conflict, Invalid
+from control.dmca.blocks import is_blocked
+from control.errors import Conflict, Invalid, LegalReasons
 from control.jobs.models import Job
 from control.jobs.queue import enqueue
 from control.jobs.schemas import JobOut, accepted
@@ -83,6 +84,10 @@ async def _enqueue_ingest(
     tx: BaseDBAsyncClient, member: Member, settings: Settings, video: Video
 ) -> Job:
     await reserve(tx, member.organization_id)
+    if video.expected_sha256 and await is_blocked(
+        tx, member.organization_id, video.expected_sha256
+    ):
+        raise LegalReasons
     order = Ingest(
         video_id=video.id,
         filename=video.filename,

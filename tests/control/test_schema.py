@@ -22,7 +22,7 @@ async def test_the_server_keeps_its_word(app, owner, tmp_path):
         "-H", f"X-Org-ID: {owner.headers['X-Org-ID']}", "--max-examples", EXAMPLES,
         "--checks", CHECKS, "--exclude-method", "WS", "--exclude-path-regex", "/events$",
         "--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure",
-        "--generation-database", "none", "--suppress-health-check", "all", "--workers", "2",
+        "--generation-database", "none", "--suppress-health-check", "all", "--workers", "1",
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
     )  # fmt: skip
     told, _ = await running.communicate()

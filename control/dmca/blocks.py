@@ -1,0 +1,34 @@
+"""What a takedown takes down: one recording's bytes, and with them all that was made of them.
+
+Nothing is marked on videos or artifacts: they are blocked while a block with their sha256 is
+there. A copy brought in later is blocked by the same row, and restoring removes it.
+"""
+
+from uuid import UUID
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.expressions import RawSQL
+
+from control.dmca.models import DmcaBlock
+from control.errors import LegalReasons
+
+ARTIFACT_BLOCKED = RawSQL(
+    "EXISTS (SELECT 1 FROM dmca_blocks b WHERE b.organization_id = artifacts.organization_id "
+    "AND b.sha256 IN (artifacts.sha256, "
+    "(SELECT v.sha256 FROM videos v WHERE v.id = artifacts.video_id)))"
+)
+VIDEO_BLOCKED = """
+SELECT 1 FROM dmca_blocks b JOIN videos v USING (organization_id, sha256) WHERE v.id = $1 LIMIT 1
+"""
+
+
+async def refuse_blocked_video(tx: BaseDBAsyncClient, video_id: UUID) -> None:
+    """Raise `LegalReasons` where the video's bytes are taken down."""
+    if await tx.execute_query_dict(VIDEO_BLOCKED, [video_id]):
+        raise LegalReasons
+
+
+async def is_blocked(tx: BaseDBAsyncClient, organization_id: UUID, sha256: str) -> bool:
+    """Whether these bytes are taken down in this organisation."""
+    ours = DmcaBlock.filter(organization_id=organization_id, sha256=sha256)
+    return await ours.using_db(tx).exists()
