@@ -3,13 +3,14 @@
 Every row's id is derived from the job and its content, so keeping a result twice changes nothing.
 """
 
-from collections.abc import Iterable
-from typing import assert_never
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 from uuid import UUID, uuid5
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from control.artifacts.models import ArtifactRow
+from control.branding import kits
 from control.clips.models import Clip, ClipStatus
 from control.dmca.blocks import is_blocked
 from control.errors import LegalReasons
@@ -23,6 +24,7 @@ from control.videos.models import Video, VideoStatus
 from ray_jobs.contract import (
     Aligned,
     Artifact,
+    AssetChecked,
     ClipsFound,
     Exported,
     Ingested,
@@ -46,31 +48,13 @@ STAGES: dict[JobKind, tuple[VideoStatus, VideoStatus]] = {
 
 async def keep(tx: BaseDBAsyncClient, job: Job, result: Result) -> None:
     """Store what the job made."""
-    match result:
-        case Ingested():
-            await keep_video(tx, job, result)
-        case Transcribed():
-            await keep_transcript(tx, job, result)
-        case Aligned():
-            await keep_aligned(tx, result)
-        case Transcoded():
-            await register(tx, job, [made.video for made in result.renditions])
-        case ClipsFound():
-            await keep_clips(tx, job, result)
-        case SubtitlesStyled():
-            await keep_subtitles(tx, job, result)
-        case Exported():
-            await keep_exports(tx, job, result)
-        case Narrated():
-            await keep_narration(tx, job, result)
-        case Retold():
-            await keep_retelling(tx, job, result)
-        case _:
-            assert_never(result)
+    await KEEPERS[type(result)](tx, job, result)
 
 
 async def follow(tx: BaseDBAsyncClient, job: Job) -> None:
-    """Let the video's status tell where its pipeline is."""
+    """Let what a job works on tell where it is: its video's pipeline, its brand asset."""
+    if job.kind is JobKind.CHECK_ASSET:
+        await kits.follow(tx, job)
     video = await Video.filter(id=job.video_id).using_db(tx).select_for_update().get_or_none()
     stage = STAGES.get(JobKind(job.kind))
     if video is None or stage is None:
@@ -143,7 +127,7 @@ async def keep_transcript(tx: BaseDBAsyncClient, job: Job, result: Transcribed) 
     await register(tx, job, result.artifacts)
 
 
-async def keep_aligned(tx: BaseDBAsyncClient, result: Aligned) -> None:
+async def keep_aligned(tx: BaseDBAsyncClient, _job: Job, result: Aligned) -> None:
     """Give the words their new times; a word that was edited meanwhile keeps its own."""
     rows = Transcript.filter(id=result.transcript_id).using_db(tx).select_for_update()
     transcript = await rows.get_or_none()
@@ -249,3 +233,21 @@ async def register(tx: BaseDBAsyncClient, job: Job, artifacts: Iterable[Artifact
                 "content_type": made.content_type,
             },
         )
+
+
+async def keep_renditions(tx: BaseDBAsyncClient, job: Job, result: Transcoded) -> None:
+    await register(tx, job, [made.video for made in result.renditions])
+
+
+KEEPERS: dict[type, Callable[[BaseDBAsyncClient, Job, Any], Awaitable[None]]] = {
+    Ingested: keep_video,
+    Transcoded: keep_renditions,
+    Transcribed: keep_transcript,
+    Aligned: keep_aligned,
+    ClipsFound: keep_clips,
+    SubtitlesStyled: keep_subtitles,
+    Exported: keep_exports,
+    Narrated: keep_narration,
+    Retold: keep_retelling,
+    AssetChecked: kits.keep_asset,
+}

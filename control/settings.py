@@ -2,6 +2,7 @@
 """Every knob of the control plane, read once from the environment into one frozen object."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -11,9 +12,11 @@ from typing import Any, Literal, get_args
 
 from ray_jobs.contract import (
     SUBTITLE_PRESETS,
+    Corner,
     Ducking,
     IngestLimits,
     Loudness,
+    Placement,
     ScoreWeights,
     SpeechEndpoint,
     WriterEndpoint,
@@ -22,6 +25,7 @@ from ray_jobs.contract import (
 Signup = Literal["closed", "invited", "open"]
 PaymentGateway = Literal["sandbox", "midtrans"]
 MIN_SECRET_BYTES = 32
+CONTENT_ADDRESSED = re.compile(r"orgs/[0-9a-f-]{36}/objects/[0-9a-f]{64}")
 
 
 class BadSetting(Exception):
@@ -118,6 +122,21 @@ class Settings:
     llm_model: str = knob(
         "CUTROOM_LLM_MODEL", "", "its model; its key is CUTROOM_LLM_KEY where the workers run"
     )
+    brand_watermark_key: str = knob(
+        "CUTROOM_BRAND_WATERMARK_KEY", "", "object laid over exports that name no brand kit"
+    )
+    brand_intro_key: str = knob("CUTROOM_BRAND_INTRO_KEY", "", "object played before such exports")
+    brand_outro_key: str = knob("CUTROOM_BRAND_OUTRO_KEY", "", "object played after such exports")
+    watermark_corner: Corner = knob(
+        "CUTROOM_WATERMARK_CORNER", "top_right", "where platforms draw no buttons of their own"
+    )
+    watermark_width: float = knob(
+        "CUTROOM_WATERMARK_WIDTH", 0.18, "share of the picture's shorter side"
+    )
+    watermark_margin: float = knob(
+        "CUTROOM_WATERMARK_MARGIN", 0.04, "share of the picture's shorter side"
+    )
+    watermark_opacity: float = knob("CUTROOM_WATERMARK_OPACITY", 0.85, "0 to 1; 1 hides all below")
     payment_gateway: PaymentGateway = knob(
         "CUTROOM_PAYMENT_GATEWAY", "sandbox", "sandbox is embedded; midtrans takes real money"
     )
@@ -150,6 +169,14 @@ class Settings:
                 value = env[name]
                 found[knob_.name] = _checked(name, lambda k=knob_, v=value: _parse(k.type, v))
         settings = cls(**found)
+        for key in ("watermark", "intro", "outro"):
+            value = getattr(settings, f"brand_{key}_key")
+            if value and not CONTENT_ADDRESSED.fullmatch(value):
+                raise BadSetting(
+                    f"CUTROOM_BRAND_{key.upper()}_KEY must be the content-addressed key of an "
+                    "object, orgs/<id>/objects/<sha256>."
+                )
+        _checked("CUTROOM_WATERMARK_*", lambda: settings.placement)
         if settings.subtitle_preset not in SUBTITLE_PRESETS:
             raise BadSetting(f"CUTROOM_SUBTITLE_PRESET is none of {', '.join(SUBTITLE_PRESETS)}.")
         return settings
@@ -186,6 +213,15 @@ class Settings:
     @property
     def loudness(self) -> Loudness:
         return Loudness(target_lufs=self.loudness_lufs, max_true_peak_dbtp=self.true_peak_dbtp)
+
+    @property
+    def placement(self) -> Placement:
+        return Placement(
+            corner=self.watermark_corner,
+            width=self.watermark_width,
+            margin=self.watermark_margin,
+            opacity=self.watermark_opacity,
+        )
 
     @property
     def tts_loudness(self) -> Loudness:
@@ -255,7 +291,7 @@ def _parse(kind: Any, text: str) -> Any:
         return kind(text)
     if kind is Path:
         return Path(text)
-    if kind in (Signup, PaymentGateway):
+    if kind in (Signup, PaymentGateway, Corner):
         if text not in get_args(kind):
             raise ValueError(f"{text!r} is none of {', '.join(get_args(kind))}")
         return text

@@ -32,6 +32,7 @@ NEEDS: dict[JobKind, Need] = {
     JobKind.EXPORT: Need(resource="cpu_encode"),
     JobKind.NARRATE: Need(),
     JobKind.RETELL: Need(resource="cpu_encode"),
+    JobKind.CHECK_ASSET: Need(),
 }
 
 

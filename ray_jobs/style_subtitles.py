@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import cast
 
 from ray_jobs.contract import Artifact, Json, StyleSubtitles, SubtitlesStyled, SubtitleStyle
+from ray_jobs.media.brand import brand_fonts, watermark_inputs, watermark_of
 from ray_jobs.media.caption_files import (
     FILES,
     findings_in,
@@ -23,7 +24,10 @@ def style_subtitles(run: JobRun, spec: StyleSubtitles) -> SubtitlesStyled:
     run.plan(1.0)
     clip, media = spec.clip, spec.source.media
     stem = f"clip-{clip.rank:02d}"
-    files = subtitle_files(run, spec.source, clip, spec.aspect, spec.height, weight=0.3)
+    fonts = brand_fonts(run, spec.brand)
+    files = subtitle_files(
+        run, spec.source, clip, spec.aspect, spec.height, fonts=fonts, weight=0.3
+    )
     size = target_size(media, spec.aspect, spec.height)
     frame = framing(media, size)
     at_s = cast("float | None", files.value["preview_s"])
@@ -33,10 +37,13 @@ def style_subtitles(run: JobRun, spec: StyleSubtitles) -> SubtitlesStyled:
         cut = plan_cut(source, media, clip.start_s, clip.end_s)
         index = min(cut.frames - 1, int((at_s or 0.0) * cut.rate))
         corners = crop_path(clip.crop_track, frame, cut.times_s)
-        drawn = Subtitles(files.path(FILES["subtitles_ass"]), font_environment(run.workdir))
+        directory_of_fonts = fonts.directory if fonts else None
+        drawn = Subtitles(
+            files.path(FILES["subtitles_ass"]), font_environment(run.workdir, directory_of_fonts)
+        )
         render_still(
             directory / "preview.jpg", source, media, cut, frame, corners,
-            index=index, subtitles=drawn,
+            index=index, subtitles=drawn, watermark=watermark_of(run, spec.brand),
         )  # fmt: skip
         return {}
 
@@ -47,7 +54,10 @@ def style_subtitles(run: JobRun, spec: StyleSubtitles) -> SubtitlesStyled:
             "crop_track": [point.model_dump(mode="json") for point in clip.crop_track],
             "media": media.model_dump(mode="json"),
         }),
-        inputs=[spec.source.object.sha256, files.ref(FILES["subtitles_ass"]).sha256],
+        inputs=[
+            spec.source.object.sha256, files.ref(FILES["subtitles_ass"]).sha256,
+            *(fonts.sha256s if fonts else ()), *watermark_inputs(spec.brand),
+        ],
     )  # fmt: skip
     picture = Artifact(
         kind="subtitle_preview", object=preview.ref("preview.jpg"),

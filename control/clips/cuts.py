@@ -16,8 +16,10 @@ from ray_jobs.contract import SUBTITLE_PRESETS, ClipCut, CropPoint, Segment, Sub
 SLACK_S = 0.01
 
 
-def style_of(preset: str | None, overrides: dict[str, Any], settings: Settings) -> SubtitleStyle:
-    """A preset with overrides, resolved to values.
+def style_of(
+    preset: str | None, overrides: dict[str, Any], settings: Settings, *, at: str = "overrides"
+) -> SubtitleStyle:
+    """A preset with overrides, resolved to values; `at` names the overrides in what is refused.
 
     Raises
     ------
@@ -31,7 +33,7 @@ def style_of(preset: str | None, overrides: dict[str, Any], settings: Settings) 
     try:
         return SubtitleStyle.model_validate(SUBTITLE_PRESETS[name].model_dump() | overrides)
     except ValidationError as error:
-        found = [{**e, "at": f"overrides.{e['at']}"} for e in pointed(error)]
+        found = [{**e, "at": f"{at}.{e['at']}"} for e in pointed(error)]
         raise Invalid(errors=found) from None
 
 

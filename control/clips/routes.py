@@ -9,6 +9,7 @@ from tortoise.transactions import in_transaction
 from control.artifacts.models import ArtifactRow
 from control.audit import trail
 from control.bodies import body, reply
+from control.branding.kits import brand_for
 from control.clips.cuts import cut_of, snapped, style_of, words_of
 from control.clips.models import Clip, ClipStatus
 from control.clips.schemas import (
@@ -134,12 +135,17 @@ async def style_clip(request: Request, clip_id: UUID, word: str) -> HTTPResponse
     wanted = body(request, StyleClip)
     clip = await find(Clip.of(member), clip_id)
     video = await find(Video.of(member), clip.video_id)
-    style = style_of(wanted.preset, wanted.overrides, settings)
+    brand, brand_style = await brand_for(
+        member, settings, request.app.ctx.store, wanted.brand_kit_id,
+        version=wanted.brand_kit_version, unasked="brand_kit_id" not in wanted.model_fields_set,
+    )  # fmt: skip
+    style = style_of(wanted.preset, brand_style | wanted.overrides, settings)
     order = StyleSubtitles(
         source=source_of(video),
         clip=cut_of(clip, await words_of(member, video), style),
         aspect=wanted.aspect,
         height=wanted.height,
+        brand=brand,
     )
     job, found = await enqueue(
         member, order, project_id=clip.project_id, video_id=video.id, clip_id=clip.id,

@@ -49,6 +49,8 @@ class StyleClip(In):
     overrides: dict[str, Any] = {}
     aspect: Aspect = "9:16"
     height: int = Field(default=1920, ge=64, le=4320)
+    brand_kit_id: UUID | None = None
+    brand_kit_version: int | None = Field(default=None, ge=1)
     force: bool = False
 
 

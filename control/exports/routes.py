@@ -1,6 +1,7 @@
 """`POST /v1/projects/{id}/export`: cut, frame, subtitle, level and deliver a project's clips."""
 
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -8,6 +9,7 @@ from tortoise.transactions import in_transaction
 
 from control.access import Member
 from control.bodies import body, reply
+from control.branding.kits import brand_for
 from control.clips.cuts import cut_of, style_of, words_of
 from control.clips.models import Clip, ClipStatus
 from control.errors import Conflict, Invalid
@@ -20,7 +22,7 @@ from control.records import find
 from control.settings import Settings
 from control.videos.models import Video
 from control.videos.source import source_of
-from ray_jobs.contract import Export, SubtitleStyle
+from ray_jobs.contract import Brand, Export, SubtitleStyle
 
 blueprint = Blueprint("exports")
 MAX_CLIPS = 100
@@ -34,10 +36,14 @@ async def export_project(request: Request, project_id: UUID) -> HTTPResponse:
     wanted = body(request, ExportProject)
     project = await find(Project.of(member), project_id)
     clips = await _clips(member, project, wanted)
+    branded = await brand_for(
+        member, settings, request.app.ctx.store, wanted.brand_kit_id,
+        version=wanted.brand_kit_version, unasked="brand_kit_id" not in wanted.model_fields_set,
+    )  # fmt: skip
     orders = []
     for video_id, group in groupby(clips, key=lambda clip: clip.video_id):
         video = await find(Video.of(member), video_id)
-        orders.append((video, await _order(member, settings, video, list(group), wanted)))
+        orders.append((video, await _order(member, settings, video, list(group), wanted, *branded)))
     jobs = []
     async with in_transaction() as tx:
         for video, order in orders:
@@ -69,13 +75,14 @@ async def _clips(member: Member, project: Project, wanted: ExportProject) -> lis
 
 
 async def _order(
-    member: Member, settings: Settings, video: Video, clips: list[Clip], wanted: ExportProject
-) -> Export:
+    member: Member, settings: Settings, video: Video, clips: list[Clip], wanted: ExportProject,
+    brand: Brand | None, brand_style: dict[str, Any],
+) -> Export:  # fmt: skip
     words = await words_of(member, video)
     same = None
     if wanted.preset or wanted.overrides:
-        same = style_of(wanted.preset, wanted.overrides, settings)
-    default = style_of(None, {}, settings)
+        same = style_of(wanted.preset, brand_style | wanted.overrides, settings)
+    default = style_of(None, brand_style, settings)
     cuts = [
         cut_of(
             clip,
@@ -93,5 +100,6 @@ async def _order(
         source=source_of(video),
         clips=cuts,
         loudness=wanted.loudness or settings.loudness,
+        brand=brand,
         **wanted.model_dump(include={"aspect", "height", "burn_subtitles", "encoder", "crf"}),
     )

@@ -14,6 +14,7 @@ class ExportProject(In):
     """`clip_ids` left out means every clip that was not rejected, best first.
 
     `preset` and `overrides` style all clips alike; left out, each clip's own style holds.
+    `brand_kit_id` left out means the organisation's default kit, null means none.
     """
 
     clip_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)] | None = None
@@ -23,6 +24,8 @@ class ExportProject(In):
     preset: Annotated[str, Field(max_length=64)] | None = None
     overrides: dict[str, Any] = {}
     loudness: Loudness | None = None
+    brand_kit_id: UUID | None = None
+    brand_kit_version: int | None = Field(default=None, ge=1)
     encoder: Literal["auto", "nvenc", "x264"] = "auto"
     crf: int = Field(default=20, ge=0, le=51)
     priority: int = Field(default=0, ge=-100, le=100)

@@ -87,8 +87,7 @@ async def _set(tx: BaseDBAsyncClient, job: Job, state: JobState, **changes: Any)
         tx, job, f"job.{state}", state=state, attempt=job.attempt, progress=job.progress,
         problem=job.problem, cached=job.cached,
     )  # fmt: skip
-    if job.video_id:
-        await results.follow(tx, job)
+    await results.follow(tx, job)
     await tell_end(tx, job)
 
 

@@ -32,10 +32,10 @@ class Job(TenantRecord):
     priority = fields.IntField(default=0)
     spec: Any = fields.JSONField()
     spec_sha256 = fields.CharField(max_length=64)
-    project: fields.ForeignKeyRelation[Project] = fields.ForeignKeyField(
-        "models.Project", related_name=False, on_delete=fields.CASCADE
+    project: fields.ForeignKeyNullableRelation[Project] = fields.ForeignKeyField(
+        "models.Project", related_name=False, on_delete=fields.CASCADE, null=True
     )
-    project_id: UUID
+    project_id: UUID | None
     video_id: UUID | None = fields.UUIDField(null=True)
     clip_id: UUID | None = fields.UUIDField(null=True)
     created_by: UUID | None = fields.UUIDField(null=True)

@@ -42,7 +42,7 @@ async def enqueue(
     member: "Member",
     spec: Plain,
     *,
-    project_id: UUID,
+    project_id: UUID | None = None,
     video_id: UUID | None = None,
     clip_id: UUID | None = None,
     priority: int = 0,

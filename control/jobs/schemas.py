@@ -17,7 +17,7 @@ class JobOut(Out):
     id: UUID
     kind: JobKind
     state: JobState
-    project_id: UUID
+    project_id: UUID | None
     video_id: UUID | None
     clip_id: UUID | None
     priority: int

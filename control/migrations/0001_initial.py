@@ -261,6 +261,7 @@ class Migration(migrations.Migration):
                     fields.ForeignKeyField(
                         "models.Project",
                         source_field="project_id",
+                        null=True,
                         db_constraint=True,
                         to_field="id",
                         related_name=False,

@@ -16,6 +16,7 @@ EVENTS = {
     "narration.completed": "A narration was spoken and mixed.",
     "export.completed": "Clips were rendered and verified.",
     "retell.completed": "A retelling was written or rendered.",
+    "brand.asset.ready": "An uploaded brand asset was opened and can be used.",
     "job.failed": "A job ended without a result; its problem says why.",
     "job.cancelled": "A person cancelled a job.",
     "artifact.registered": "A person registered an object of their own.",
@@ -37,6 +38,7 @@ ENDED = {
     JobKind.NARRATE: "narration.completed",
     JobKind.EXPORT: "export.completed",
     JobKind.RETELL: "retell.completed",
+    JobKind.CHECK_ASSET: "brand.asset.ready",
 }
 
 

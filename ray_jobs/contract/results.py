@@ -135,7 +135,8 @@ class SubtitlesStyled(Plain):
 class Deliverable(Plain):
     """One exported clip and what was measured on its decoded file.
 
-    Loudness is None where the source has no sound or only silence.
+    Loudness is None where there is no sound or only silence; the clip itself begins after
+    `lead_s`, the length of the intro.
     """
 
     clip_id: UUID
@@ -151,6 +152,7 @@ class Deliverable(Plain):
     true_peak_dbtp: Finite | None
     loudness_passes: int = 0
     findings: list[SubtitleFinding] = Field(default_factory=list)
+    lead_s: Seconds = 0.0
 
 
 class Exported(Plain):
@@ -270,6 +272,29 @@ class Retold(Plain):
     artifacts: list[Artifact] = Field(default_factory=list)
 
 
+class AssetInfo(Plain):
+    """What the bytes of an asset are; the fields that fit its kind are there."""
+
+    width: int | None = None
+    height: int | None = None
+    transparent: bool | None = None
+    family: str | None = None
+    bold: bool | None = None
+    italic: bool | None = None
+    duration_s: Seconds | None = None
+    frame_rate: Rational | None = None
+    has_sound: bool | None = None
+
+
+class AssetChecked(Plain):
+    """The asset at its content-addressed key."""
+
+    kind: Literal["check_asset"] = "check_asset"
+    asset_id: UUID
+    object: ObjectRef
+    info: AssetInfo
+
+
 Result = Annotated[
     Ingested
     | Transcoded
@@ -279,6 +304,7 @@ Result = Annotated[
     | SubtitlesStyled
     | Exported
     | Narrated
-    | Retold,
+    | Retold
+    | AssetChecked,
     Field(discriminator="kind"),
 ]

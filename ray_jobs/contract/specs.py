@@ -10,6 +10,8 @@ from uuid import UUID
 from pydantic import Field
 
 from ray_jobs.contract.vocabulary import (
+    AssetKind,
+    Brand,
     Colour,
     GivenTranscript,
     Language,
@@ -169,6 +171,7 @@ class StyleSubtitles(Plain):
     clip: ClipCut
     aspect: Aspect = "9:16"
     height: int = Field(default=1920, ge=64, le=4320)
+    brand: Brand | None = None
 
 
 class Loudness(Plain):
@@ -190,6 +193,7 @@ class Export(Plain):
     encoder: Literal["auto", "nvenc", "x264"] = "auto"
     crf: int = Field(default=20, ge=0, le=51)
     speed: Speed = "veryfast"
+    brand: Brand | None = None
 
 
 VoiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_/-]{0,63}$")]
@@ -285,6 +289,17 @@ class Retell(Plain):
     render_speed: Speed = "veryfast"
 
 
+class CheckAsset(Plain):
+    """Look into the bytes that were uploaded as a brand asset, and keep them if they are one."""
+
+    kind: Literal["check_asset"] = "check_asset"
+    asset_id: UUID
+    asset_kind: AssetKind
+    key: ObjectKey
+    expected_sha256: Sha256 | None = None
+    max_size_bytes: int = Field(gt=0)
+
+
 Spec = Annotated[
     Ingest
     | Transcode
@@ -294,6 +309,7 @@ Spec = Annotated[
     | StyleSubtitles
     | Export
     | Narrate
-    | Retell,
+    | Retell
+    | CheckAsset,
     Field(discriminator="kind"),
 ]

@@ -32,6 +32,7 @@ class JobKind(StrEnum):
     EXPORT = "export"
     NARRATE = "narrate"
     RETELL = "retell"
+    CHECK_ASSET = "check_asset"
 
 
 class ObjectRef(Plain):
@@ -119,6 +120,33 @@ class GivenTranscript(Plain):
 
     format: Literal["srt", "vtt", "json", "text"]
     text: str = Field(max_length=4_000_000)
+
+
+AssetKind = Literal["watermark", "logo", "font", "intro", "outro"]
+Corner = Literal["top_left", "top_right", "bottom_left", "bottom_right", "center"]
+
+
+class Placement(Plain):
+    """Where a watermark lies; `width` and `margin` are shares of the picture's shorter side."""
+
+    corner: Corner = "top_right"
+    width: float = Field(default=0.18, ge=0.01, le=1)
+    margin: float = Field(default=0.04, ge=0, le=0.45)
+    opacity: float = Field(default=0.85, gt=0, le=1)
+
+
+class Brand(Plain):
+    """What a brand kit lays on a rendering; its objects are pinned by their hashes, so that a
+    rendering can be repeated after the kit has changed.
+    """
+
+    kit_id: UUID | None = None
+    version: int = Field(default=1, ge=1)
+    watermark: ObjectRef | None = None
+    placement: Placement = Placement()
+    fonts: list[ObjectRef] = Field(default_factory=list, max_length=32)
+    intro: ObjectRef | None = None
+    outro: ObjectRef | None = None
 
 
 Json = dict[str, JsonValue]

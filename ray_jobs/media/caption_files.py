@@ -25,7 +25,7 @@ from ray_jobs.media.captions import (
     room_for,
     words_inside,
 )
-from ray_jobs.media.fonts import Face
+from ray_jobs.media.fonts import BrandFonts, Face
 from ray_jobs.media.reframe import target_size
 from ray_jobs.run import JobRun, Step
 
@@ -51,12 +51,14 @@ def subtitle_files(
     aspect: Aspect,
     height: int,
     *,
+    fonts: BrandFonts | None = None,
+    lead_s: float = 0.0,
     weight: float = 0.1,
 ) -> Step:
     """The clip's subtitle files, one cached step for styling and export alike.
 
-    Its value holds `findings` and `preview_s`, the middle of the first cue from the clip's start
-    (None without a cue).
+    The clip begins `lead_s` into the file they are for. The step's value holds `findings` and
+    `preview_s`, the middle of the first cue from the clip's start (None without a cue).
     """
     style = cut.style or SubtitleStyle()
     width, height = target_size(source.media, aspect, height)
@@ -70,17 +72,21 @@ def subtitle_files(
         "height": height,
     }
 
+    if lead_s:
+        params["lead_s"] = lead_s
+
     def work(directory: Path) -> Json:
         return write_files(
-            directory, words, style, (width, height), start_s=cut.start_s, end_s=cut.end_s
-        )
+            directory, words, style, (width, height), start_s=cut.start_s - lead_s,
+            end_s=cut.end_s, fonts=fonts.directory if fonts else None,
+        )  # fmt: skip
 
     return run.step(
         "subtitle_files",
         work,
         version=VERSION,
         params=params,
-        inputs=[source.object.sha256],
+        inputs=[source.object.sha256, *(fonts.sha256s if fonts else ())],
         weight=weight,
     )
 
@@ -111,10 +117,11 @@ def write_files(
     *,
     start_s: float,
     end_s: float,
+    fonts: Path | None = None,
 ) -> Json:
     """Write the three files into `directory`; sizes are width and height of the picture."""
     width, height = size
-    face = face_for(style)
+    face = face_for(style, fonts)
     room = room_for(style, face, width=width, height=height)
     cues = make_cues(words, start_s=start_s, end_s=end_s, style=style, room=room)
     (directory / FILES["subtitles_ass"]).write_text(ass(cues, style, face, size), encoding="utf-8")

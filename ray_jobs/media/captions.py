@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from unicodedata import category, east_asian_width
 
 from ray_jobs.contract import SubtitleFinding, SubtitleStyle, Word
@@ -84,9 +85,10 @@ def room_for(style: SubtitleStyle, face: Face, *, width: int, height: int) -> Ro
     return Room(style.max_chars_per_line, max(1.0, usable_px / em_px), style.max_lines, face)
 
 
-def face_for(style: SubtitleStyle) -> Face:
-    """The style's face, or the bundled one where its family is not installed."""
-    face = find_face(style.font, bold=style.bold) or find_face(DEFAULT_FAMILY, bold=style.bold)
+def face_for(style: SubtitleStyle, brand: Path | None = None) -> Face:
+    """The style's face, or the bundled one where its family is not there."""
+    face = find_face(style.font, bold=style.bold, brand=brand)
+    face = face or find_face(DEFAULT_FAMILY, bold=style.bold)
     if face is None:
         raise Failure("font_missing", "No font could be loaded; install font-roboto.")
     return face

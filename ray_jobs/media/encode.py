@@ -17,12 +17,14 @@ from ray_jobs.media.cut import Cut
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.filtergraph import (
     Subtitles,
+    Watermark,
     burnt,
     chain,
     crop_commands,
     delivery_format,
     moving,
     node,
+    watermarked,
     wave_of_sound,
 )
 from ray_jobs.media.fonts import check_drawn
@@ -99,6 +101,7 @@ def render_picture(
     *,
     subtitles: Subtitles | None,
     encoder: Encoder,
+    watermark: Watermark | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> None:
     """Encode exactly `cut.frames` frames of H.264 in MP4, without sound, to `target`.
@@ -118,10 +121,12 @@ def render_picture(
         if media.width
         else wave_of_sound(frame.target, cut.rate, cut.frames)
     )
-    graph = chain(video, burnt(subtitles), delivery_format())
+    shown = watermarked(video, watermark, frame.target)
+    graph = chain(shown, burnt(subtitles), delivery_format())
     _run(
         [
             *_input(source, cut, media, target),
+            *(watermark.arguments if watermark else ()),
             *("-filter_complex", f"{graph}[out]", "-map", "[out]", "-frames:v", str(cut.frames)),
             *encoder.arguments,
             *("-profile:v", "high", "-g", str(round(KEYFRAME_S * cut.rate))),
@@ -146,6 +151,7 @@ def render_still(
     *,
     index: int,
     subtitles: Subtitles | None,
+    watermark: Watermark | None = None,
 ) -> None:
     """Write frame `index` of the cut, as `render_picture` shows it, as JPEG to `target`."""
     one = cut.still(index)
@@ -153,12 +159,19 @@ def render_still(
         video = moving(source, media, one, frame, corners[index], None)
     else:
         video = wave_of_sound(frame.target, cut.rate, 1)
+    video = watermarked(video, watermark, frame.target)
     shift = node("setpts", f"PTS+{index / float(cut.rate):.6f}/TB")
     jpeg = node("scale", out_color_matrix="bt601", out_range="pc")
     graph = chain(video, shift, burnt(subtitles), jpeg, "format=yuvj420p")
     arguments = ["-filter_complex", f"{graph}[out]", "-map", "[out]", "-frames:v", "1", "-q:v", "3"]
     _run(
-        [*_input(source, one, media, target), *arguments, *BITEXACT, "-update", "1", str(target)],
+        [
+            *_input(source, one, media, target),
+            *(watermark.arguments if watermark else ()),
+            *arguments,
+            *BITEXACT,
+            *("-update", "1", str(target)),
+        ],
         subtitles,
     )
     target.with_suffix(".wav").unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ray_jobs.contract import MediaInfo
+from ray_jobs.contract import MediaInfo, Placement
 from ray_jobs.media.container import open_media, video_stream
 from ray_jobs.media.cut import Cut
 from ray_jobs.media.reframe import Corners, Framing, Size
@@ -23,6 +23,7 @@ class Subtitles:
 
 
 BACKDROP = 8
+IMAGES = "png_pipe,jpeg_pipe,webp_pipe"
 BACKGROUND = "0x101418"
 HDR = {
     "smpte2084": "smpte2084",
@@ -146,6 +147,38 @@ def wave_of_sound(size: Size, rate: Fraction, frames: int) -> str:
         node("setsar", 1),
         node("trim", end_frame=frames),
     )
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """A picture to lay over every frame, and where."""
+
+    path: Path
+    placement: Placement
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Its input, which must be ffmpeg's second."""
+        whitelist = ("-protocol_whitelist", "file", "-format_whitelist", IMAGES)
+        return (*whitelist, "-i", f"file:{self.path}")
+
+
+def watermarked(picture: str, watermark: Watermark | None, target: Size) -> str:
+    """The picture, an unlabelled chain, with the second input over it where there is one."""
+    if watermark is None:
+        return picture
+    place, side = watermark.placement, min(target)
+    margin = round(place.margin * side)
+    across = {"left": str(margin), "right": f"W-w-{margin}"}
+    down = {"top": str(margin), "bottom": f"H-h-{margin}"}
+    vertical, _, horizontal = place.corner.partition("_")
+    drawn = chain(
+        "format=rgba",
+        node("scale", w=max(2, round(place.width * side)), h=-1, flags="lanczos"),
+        node("colorchannelmixer", aa=place.opacity),
+    )
+    laid = node("overlay", across.get(horizontal, "(W-w)/2"), down.get(vertical, "(H-h)/2"))
+    return f"{picture}[shown];[1:v:0]{drawn}[mark];[shown][mark]{laid}"
 
 
 def burnt(subtitles: Subtitles | None) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 from unicodedata import category, east_asian_width
 from xml.sax.saxutils import escape
 
@@ -14,6 +15,7 @@ from ray_jobs.failures import Failure
 
 DEFAULT_FAMILY = "Roboto"
 BOLD_WEIGHT = 600
+RESTRICTED = 0x0002
 SYSTEM_DIRECTORIES = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
 
@@ -61,15 +63,18 @@ def font_directories() -> list[Path]:
     return [bundled_directory(), *(path for path in SYSTEM_DIRECTORIES if path.is_dir())]
 
 
-def find_face(family: str, *, bold: bool) -> Face | None:
-    """The upright face of a family, by its own name, nearest in weight; None if not installed."""
-    upright = [face for face in _family(family.casefold()) if not face.italic]
+def find_face(family: str, *, bold: bool, brand: Path | None = None) -> Face | None:
+    """The upright face of a family, by its own name, nearest in weight; None if not there.
+
+    A brand's own fonts come before those that are installed.
+    """
+    upright = [face for face in _family(family.casefold(), brand) if not face.italic]
     return min(upright, key=lambda face: face.bold != bold, default=None)
 
 
 @lru_cache(maxsize=32)
-def _family(family: str) -> tuple[Face, ...]:
-    for directory in font_directories():
+def _family(family: str, brand: Path | None) -> tuple[Face, ...]:
+    for directory in [brand, *font_directories()] if brand else font_directories():
         files = sorted(path for path in directory.rglob("*") if path.suffix.lower() in SUFFIXES)
         faces = (face for path in files for face in _faces(path, family))
         if found := tuple(faces):
@@ -109,6 +114,50 @@ def _open(path: Path) -> Iterator[TTFont]:
         return
 
 
+class BrandFonts(NamedTuple):
+    """A brand's fonts as files in a directory of their own, and the hashes of their bytes."""
+
+    directory: Path
+    sha256s: tuple[str, ...]
+
+
+class BrandFont(NamedTuple):
+    content_type: str
+    family: str
+    bold: bool
+    italic: bool
+
+
+def read_brand_font(path: Path) -> BrandFont:
+    """Open a font a user has sent: one TrueType or OpenType face that may be embedded.
+
+    Raises
+    ------
+    Failure
+        `not_a_font`, or `font_not_embeddable` where its licence bits say so (OpenType OS/2
+        `fsType`, bit 1: Restricted License embedding).
+    """
+    wrong = Failure("not_a_font", "This is no font that can be used: send one TTF or OTF file.")
+    with path.open("rb") as file:
+        mark = file.read(4)
+    if mark not in (b"\0\1\0\0", b"true", b"OTTO"):
+        raise wrong
+    try:
+        with TTFont(str(path), lazy=True) as font:
+            face, fs_type = _read(path, font), font["OS/2"].fsType
+            outlines = [font[tag] for tag in ("glyf", "CFF ", "CFF2") if tag in font]
+    except Exception as error:  # the parser fails in as many ways as fonts can be broken
+        raise wrong from error
+    if not (face.family and face.glyphs and outlines):
+        raise wrong
+    if fs_type & 0x000F == RESTRICTED:
+        raise Failure(
+            "font_not_embeddable", "The font's licence forbids embedding it; send another one."
+        )
+    kind = "font/otf" if mark == b"OTTO" else "font/ttf"
+    return BrandFont(kind, face.family, face.bold, face.italic)
+
+
 def missing_glyphs(text: str, face: Face) -> list[str]:
     """Visible characters that neither the face nor any installed font can draw, in order."""
     wanted = dict.fromkeys(
@@ -134,12 +183,13 @@ def _installed_glyphs() -> frozenset[int]:
     return frozenset(known)
 
 
-def font_environment(directory: Path) -> dict[str, str]:
+def font_environment(directory: Path, brand: Path | None = None) -> dict[str, str]:
     """Environment for an ffmpeg that burns subtitles: a private fontconfig file in `directory`.
 
     Without it libass finds no font on a bare system, draws nothing and ffmpeg still exits 0.
     """
-    found = "".join(f"<dir>{escape(str(path))}</dir>" for path in font_directories())
+    directories = [brand, *font_directories()] if brand else font_directories()
+    found = "".join(f"<dir>{escape(str(path))}</dir>" for path in directories)
     config = directory / "fonts.conf"
     config.write_text(
         '<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">'

@@ -12,6 +12,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 from ray_jobs.contract import MediaInfo
+from ray_jobs.failures import Failure
 from ray_jobs.media.decode import frames_at
 
 POSTER_HEIGHT = 540
@@ -21,6 +22,7 @@ COLUMNS = 10
 MAX_TILES = 100
 TILE_EVERY_S = 2.0
 FF_QP2LAMBDA = 118
+MAX_IMAGE_PIXELS = 40_000_000
 Rgb = npt.NDArray[np.uint8]
 
 
@@ -33,6 +35,44 @@ class Filmstrip(NamedTuple):
     tile_width: int
     tile_height: int
     interval_s: float
+
+
+class Image(NamedTuple):
+    content_type: str
+    width: int
+    height: int
+    transparent: bool
+
+
+def read_image(path: Path) -> Image:
+    """Decode a still picture a user has sent: PNG, JPEG or WebP, at most MAX_IMAGE_PIXELS.
+
+    Raises
+    ------
+    Failure
+        `svg_refused`, `not_an_image`, `too_large` or `corrupt_media`.
+    """
+    head = path.read_bytes()[:1024]
+    marks = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg"}
+    form = next((name for mark, name in marks.items() if head.startswith(mark)), None)
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        form = "webp"
+    if form is None:
+        if b"<svg" in head.lower():
+            raise Failure("svg_refused", "SVG can carry scripts: send a PNG instead.")
+        raise Failure("not_an_image", "This is no picture that can be used: send PNG or WebP.")
+    try:
+        with av.open(f"file:{path}", format=f"{form}_pipe") as container:
+            stream = container.streams.video[0]
+            if stream.width * stream.height > MAX_IMAGE_PIXELS:
+                raise Failure("too_large", f"At most {MAX_IMAGE_PIXELS} pixels can be used.")
+            frame = next(container.decode(stream))
+    except (av.FFmpegError, StopIteration, IndexError) as error:
+        raise Failure("corrupt_media", "The picture is damaged: save it again.") from error
+    transparent = any(each.is_alpha for each in frame.format.components)
+    return Image(
+        f"image/{form}", frame.width, frame.height, transparent or "pal8" in frame.format.name
+    )
 
 
 def write_poster(source: Path, media: MediaInfo, target: Path) -> float:

@@ -82,6 +82,17 @@ def framing(media: MediaInfo, target: Size) -> Framing:
     return Framing("crop", target, scaled)
 
 
+def whole(media: MediaInfo, target: Size) -> Framing:
+    """As `framing`, but never cropped: what a brand made is shown to its edges."""
+    frame = framing(media, target)
+    if frame.mode != "crop":
+        return frame
+    source = _shown_ratio(media)
+    inside = min(Fraction(target.width), target.height * source)
+    scaled = Size(min(target.width, _even(inside)), min(target.height, _even(inside / source)))
+    return Framing("fill", target, scaled)
+
+
 def crop_path(
     track: Sequence[CropPoint], frame: Framing, times_s: npt.NDArray[np.float64]
 ) -> Corners:

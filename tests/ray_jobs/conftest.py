@@ -1,14 +1,21 @@
 """A job run without a cluster: a directory as object store, reports kept in a list."""
 
+import itertools
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
-from ray_jobs.contract import Directive, Order, Report
+from ray_jobs.contract import Directive, Export, IngestLimits, Order, Report, Source
+from ray_jobs.export import export
+from ray_jobs.media.ffmpeg import ffmpeg
+from ray_jobs.media.probe import probe
 from ray_jobs.run import JobRun
 from ray_jobs.settings import WorkerSettings
+from tests.ray_jobs.clips.conftest import OBJECT, VIDEO_ID
+from tests.ray_jobs.films import COUNTED, SPEECHLIKE, clip
 
 ORGANIZATION = UUID("11111111-1111-4111-8111-111111111111")
 
@@ -68,3 +75,38 @@ def job_run(settings, notebook, order, tmp_path) -> Iterator[Callable[..., JobRu
     yield make
     for run in runs:
         run.reporter.close()
+
+
+@pytest.fixture
+def recorded(job_run, tmp_path):
+    """`recorded(video, sound)` stores a film of these ffmpeg sources and gives its Source."""
+    count = itertools.count()
+
+    def make(video=COUNTED, sound=SPEECHLIKE) -> Source:
+        path = tmp_path / f"film-{next(count)}.mkv"
+        inputs = [["-f", "lavfi", "-i", s] for s in (video, sound) if s]
+        codecs = ["-c:v", "libx264", "-qp", "0", "-bf", "2", "-g", "40", "-preset", "ultrafast"]
+        ffmpeg([*chain(*inputs), *(codecs if video else []), "-c:a", "flac", str(path)])
+        media = probe(path, IngestLimits())
+        blank = Export(
+            source=Source(video_id=VIDEO_ID, object=OBJECT, media=media),
+            clips=[clip()],
+        )
+        ref = job_run(blank).adopt(path, "video/x-matroska")
+        return Source(video_id=VIDEO_ID, object=ref, media=media)
+
+    return make
+
+
+@pytest.fixture
+def delivered(job_run, tmp_path):
+    """`delivered(source, clip, **more)` exports one clip; gives the run, the result, the file."""
+
+    def make(source, cut, **more):
+        wanted = {"height": 180, "aspect": "source", "speed": "ultrafast", "crf": 12} | more
+        spec = Export(source=source, clips=[cut], **wanted)
+        run = job_run(spec)
+        (made,) = export(run, spec).deliverables
+        return run, made, run.fetch(made.video.object)
+
+    return make

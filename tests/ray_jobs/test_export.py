@@ -1,9 +1,5 @@
 """Deliverables: the right frames, the right shape, the right loudness, the right words."""
 
-import itertools
-from itertools import chain
-from uuid import uuid4
-
 import av
 import numpy as np
 import pysubs2
@@ -11,79 +7,17 @@ import pytest
 
 from kernels.loudness import measure
 from ray_jobs.contract import (
-    ClipCut,
     CropPoint,
-    Export,
-    IngestLimits,
     Loudness,
-    Source,
     StyleSubtitles,
     SubtitleStyle,
-    Word,
 )
-from ray_jobs.export import export
 from ray_jobs.media.audio import read_audio
-from ray_jobs.media.ffmpeg import ffmpeg
-from ray_jobs.media.probe import probe
 from ray_jobs.media.verify import starts_fast
 from ray_jobs.style_subtitles import style_subtitles
-from tests.ray_jobs.clips.conftest import OBJECT, VIDEO_ID
+from tests.ray_jobs.films import SPEECHLIKE, clip, said
 
 RATE = 25
-SPEECHLIKE = "aevalsrc=0.3*sin(2*PI*(200+80*sin(9*t))*t)*(0.4+0.6*gt(sin(7*t)\\,0)):s=48000:d=4"
-COUNTED = "color=black:s=320x180:r=25:d=4,format=gray,geq=lum='N*2+20',format=yuv420p"
-
-
-@pytest.fixture
-def recorded(job_run, tmp_path):
-    """`recorded(video, sound)` stores a film of these ffmpeg sources and gives its Source."""
-    count = itertools.count()
-
-    def make(video=COUNTED, sound=SPEECHLIKE) -> Source:
-        path = tmp_path / f"film-{next(count)}.mkv"
-        inputs = [["-f", "lavfi", "-i", s] for s in (video, sound) if s]
-        codecs = ["-c:v", "libx264", "-qp", "0", "-bf", "2", "-g", "40", "-preset", "ultrafast"]
-        ffmpeg([*chain(*inputs), *(codecs if video else []), "-c:a", "flac", str(path)])
-        media = probe(path, IngestLimits())
-        blank = Export(
-            source=Source(video_id=VIDEO_ID, object=OBJECT, media=media),
-            clips=[clip()],
-        )
-        ref = job_run(blank).adopt(path, "video/x-matroska")
-        return Source(video_id=VIDEO_ID, object=ref, media=media)
-
-    return make
-
-
-@pytest.fixture
-def delivered(job_run, tmp_path):
-    """`delivered(source, clip, **more)` exports one clip; gives the run, the result, the file."""
-
-    def make(source, cut, **more):
-        wanted = {"height": 180, "aspect": "source", "speed": "ultrafast", "crf": 12} | more
-        spec = Export(source=source, clips=[cut], **wanted)
-        run = job_run(spec)
-        (made,) = export(run, spec).deliverables
-        return run, made, run.fetch(made.video.object)
-
-    return make
-
-
-def clip(start_s=1.0, end_s=3.0, *, words=(), style=None, track=(), title="A clip") -> ClipCut:
-    return ClipCut(
-        clip_id=uuid4(), rank=1, title=title, start_s=start_s, end_s=end_s, words=list(words),
-        style=style, crop_track=list(track),
-    )  # fmt: skip
-
-
-def said(*texts, start_s=1.2, each_s=0.3) -> list[Word]:
-    return [
-        Word(
-            id=f"w{n}", text=text, start_s=start_s + n * each_s,
-            end_s=start_s + (n + 1) * each_s - 0.05, confidence=1,
-        )
-        for n, text in enumerate(texts)
-    ]  # fmt: skip
 
 
 def lumas(path) -> list[float]:

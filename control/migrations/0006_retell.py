@@ -9,7 +9,7 @@ from tortoise.migrations import operations as ops
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models", "0006_branding")]
+    dependencies = [("models", "0005_observability")]
 
     initial = False
 

@@ -10,7 +10,7 @@ from tortoise.indexes import Index
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models", "0007_retell")]
+    dependencies = [("models", "0006_retell")]
 
     initial = False
 

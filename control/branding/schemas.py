@@ -1,0 +1,105 @@
+"""What brand kits and their assets look like from outside."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from control.bodies import In, Out, Patch
+from control.branding.models import AssetStatus
+from control.storage import Upload
+from ray_jobs.contract import AssetInfo, AssetKind, Colour, ObjectKey, Placement, Problem, Sha256
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Palette = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], Colour], Field(max_length=32)
+]
+
+
+class CreateKit(In):
+    """`subtitle_style` overrides every preset; `is_default` lets exports use the kit unasked."""
+
+    name: Name
+    is_default: bool = False
+    colors: Palette = {}
+    subtitle_style: dict[str, Any] = {}
+    placement: Placement = Placement()
+
+
+class KitPatch(Patch):
+    """Slots take an asset of their kind that is ready, or null."""
+
+    name: Name | None = None
+    is_default: bool | None = None
+    colors: Palette | None = None
+    subtitle_style: dict[str, Any] | None = None
+    placement: Placement | None = None
+    watermark_asset_id: UUID | None = None
+    logo_asset_id: UUID | None = None
+    intro_asset_id: UUID | None = None
+    outro_asset_id: UUID | None = None
+
+
+class KitOut(Out):
+    id: UUID
+    name: str
+    version: int
+    is_default: bool
+    colors: dict[str, str]
+    subtitle_style: dict[str, Any]
+    placement: Placement
+    watermark_asset_id: UUID | None
+    logo_asset_id: UUID | None
+    intro_asset_id: UUID | None
+    outro_asset_id: UUID | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class PresignAsset(In):
+    kind: AssetKind
+    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    content_type: Annotated[str, Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+$")]
+    size_bytes: Annotated[int, Field(gt=0)]
+
+
+class PresignedAsset(Out):
+    """Send the bytes as `upload` says, then register them by `key`."""
+
+    key: str
+    kind: AssetKind
+    upload: Upload
+
+
+class RegisterAsset(In):
+    kind: AssetKind
+    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    key: ObjectKey
+    sha256: Sha256 | None = None
+
+
+class AssetOut(Out):
+    """`checking` until a worker has opened the bytes, then `ready`, or `rejected` with a problem.
+
+    `download_url` is signed and dies soon.
+    """
+
+    id: UUID
+    kit_id: UUID
+    kind: AssetKind
+    filename: str
+    status: AssetStatus
+    job_id: UUID | None
+    info: AssetInfo | None
+    problem: Problem | None
+    created_at: datetime
+    updated_at: datetime
+    sha256: str | None = None
+    size_bytes: int | None = None
+    content_type: str | None = None
+    download_url: str | None = None
+
+
+class AssetQuery(In):
+    kind: AssetKind | None = None

@@ -1,0 +1,116 @@
+"""What a brand kit adds to a rendering: its fonts, its watermark, its intro and outro."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from kernels.loudness import measure
+from ray_jobs.contract import Brand, IngestLimits, Json, MediaInfo, ObjectRef
+from ray_jobs.media.cut import Cut, plan_cut
+from ray_jobs.media.encode import Encoder, render_picture
+from ray_jobs.media.filtergraph import Watermark
+from ray_jobs.media.fonts import BrandFonts
+from ray_jobs.media.probe import probe
+from ray_jobs.media.reframe import Size, crop_path, whole
+from ray_jobs.media.sound import RATE_HZ, Samples, clip_samples
+from ray_jobs.run import JobRun, Step
+
+MAX_LIFT_DB = 20.0
+
+
+def brand_fonts(run: JobRun, brand: Brand | None) -> BrandFonts | None:
+    """The brand's fonts as files, None where it has none."""
+    if brand is None or not brand.fonts:
+        return None
+    directory = run.workdir / "brand-fonts"
+    directory.mkdir(exist_ok=True)
+    for font in brand.fonts:
+        suffix = ".otf" if font.content_type == "font/otf" else ".ttf"
+        link = directory / f"{font.sha256}{suffix}"
+        if not link.exists():
+            link.symlink_to(run.fetch(font))
+    return BrandFonts(directory, tuple(sorted(font.sha256 for font in brand.fonts)))
+
+
+def watermark_of(run: JobRun, brand: Brand | None) -> Watermark | None:
+    if brand is None or brand.watermark is None:
+        return None
+    return Watermark(run.fetch(brand.watermark), brand.placement)
+
+
+def watermark_inputs(brand: Brand | None) -> list[str]:
+    """What of a watermark decides the picture."""
+    if brand is None or brand.watermark is None:
+        return []
+    return [brand.watermark.sha256, brand.placement.model_dump_json()]
+
+
+@dataclass(frozen=True)
+class Bumper:
+    """An intro or outro at the clip's own rate and size."""
+
+    ref: ObjectRef
+    path: Path
+    media: MediaInfo
+    cut: Cut
+    picture: Step
+
+    @property
+    def samples(self) -> Samples:
+        """Its sound, or silence of its length."""
+        if not self.media.audio:
+            return np.zeros((round(self.cut.duration_s * RATE_HZ), 2), np.float32)
+        return clip_samples(self.path, self.cut.start_s, self.cut.duration_s)
+
+
+def bumper(
+    run: JobRun, name: str, ref: ObjectRef | None, cut: Cut, size: Size, encoder: Encoder,
+    *, weight: float,
+) -> Bumper | None:  # fmt: skip
+    """Render an intro or outro whole, as the clip it is joined to is rendered."""
+    if ref is None:
+        return None
+    path = run.fetch(ref)
+    media = probe(path, IngestLimits())
+    own = plan_cut(path, media, 0.0, media.duration_s)
+    own = replace(own, rate=cut.rate, frames=max(1, round(own.duration_s * cut.rate)))
+    frame = whole(media, size)
+
+    def render(directory: Path) -> Json:
+        render_picture(
+            directory / "picture.mp4", path, media, own, frame,
+            crop_path([], frame, own.times_s), subtitles=None, encoder=encoder,
+            progress=run.progress,
+        )  # fmt: skip
+        return {}
+
+    params = {
+        "frames": own.frames, "rate": str(own.rate), "size": list(size),
+        "encoder": list(encoder.arguments),
+    }  # fmt: skip
+    step = run.step(
+        name, render, version=1, weight=weight, params=cast("Json", params), inputs=[ref.sha256]
+    )
+    return Bumper(ref, path, media, own, step)
+
+
+def joined_sound(
+    intro: Bumper | None, clip: Samples, outro: Bumper | None, *, tick: Callable[[], None]
+) -> Samples:
+    """One sound [n, 2]: intro and outro at the clip's loudness, lifted by at most MAX_LIFT_DB."""
+    wanted_lufs = measure(clip, RATE_HZ).integrated_lufs
+    parts = []
+    for part in (intro.samples if intro else None, clip, outro.samples if outro else None):
+        tick()
+        if part is None:
+            continue
+        gain_db = 0.0
+        if part is not clip:
+            own_lufs = measure(part, RATE_HZ).integrated_lufs
+            if np.isfinite(own_lufs) and np.isfinite(wanted_lufs):
+                gain_db = min(float(wanted_lufs - own_lufs), MAX_LIFT_DB)
+        parts.append((part * np.float32(10 ** (gain_db / 20))).astype(np.float32))
+    return np.concatenate(parts)
