@@ -12,7 +12,10 @@ Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
 
 
 class WriteEntry(In):
-    """What a trusted service notes; who, when and from where are the server's to say."""
+    """What a trusted service notes; who, when and from where are the server's to say.
+
+    A `detail` that is a text is kept as `{"note": detail}`.
+    """
 
     action: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$", max_length=100)]
     resource_type: Word

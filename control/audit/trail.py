@@ -32,7 +32,8 @@ async def record(
     """Note that `actor` (None: the system) did `action` to `resource`.
 
     `using` is the transaction of the change, so that neither exists without the other. `before`
-    and `after` are dicts or models; values of fields that sound secret are masked.
+    and `after` are dicts or models, a `detail` that is a text is kept as its note; values of fields
+    that sound secret are masked.
     `organization_id` is the actor's unless given.
     """
     request = _request()
@@ -52,7 +53,7 @@ async def record(
         resource_id=None if key is None else str(key),
         before=_safe(before),
         after=_safe(after),
-        detail=_safe(detail),
+        detail=_safe({"note": detail} if isinstance(detail, str) else detail),
         request_id=str(request.id)[:200] if request else None,
         address=(request.remote_addr or request.ip)[:64] if request else None,
     )

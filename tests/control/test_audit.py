@@ -52,6 +52,14 @@ async def test_a_trusted_service_writes_and_cannot_say_who_it_was(client, owner)
         assert refused.status_code == 422
 
 
+@pytest.mark.parametrize("text", ["", "not json", "17", "\ud7ff"])
+async def test_a_detail_may_be_any_text(client, owner, text):
+    entry = {"action": "cms.published", "resource_type": "page", "detail": text}
+    answer = await client.post("/v1/audit/logs", headers=owner.headers, json=entry)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["detail"] == {"note": text}
+
+
 async def test_only_administrators_read_it_and_nobody_changes_it(client, owner, member_of):
     editor = await member_of(Role.EDITOR)
     assert (await client.get("/v1/audit/logs", headers=editor.headers)).status_code == 403
