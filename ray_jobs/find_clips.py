@@ -19,6 +19,7 @@ from ray_jobs.contract import (
     FindClips,
     FoundClip,
     Json,
+    PassedOver,
 )
 from ray_jobs.media.decode import decoder_name, frames_at
 from ray_jobs.media.images import write_jpeg
@@ -26,6 +27,7 @@ from ray_jobs.run import JobRun, Step
 
 CROP_EVERY = 2
 PREVIEW_HEIGHT = 360
+MAX_PASSED_OVER = 200
 
 
 def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
@@ -48,7 +50,7 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
     )  # fmt: skip
     measured = analysis.ref("features.npz")
     choosing = run.step(
-        "choose", lambda d: choose(run, spec, analysis, d), version=2, weight=1.5,
+        "choose", lambda d: choose(run, spec, analysis, d), version=3, weight=1.5,
         params=spec.model_dump(mode="json", exclude={"source", "transcript_id"}),
         inputs=[measured.sha256],
     )  # fmt: skip
@@ -75,6 +77,7 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
         clips=clips,
         candidates=cast("int", choosing.value["candidates"]),
         shots=len(cast("list[Json]", analysis.value["shots"])),
+        passed_over=cast("list[PassedOver]", choosing.value["passed_over"]),
         artifacts=artifacts,
     )
 
@@ -91,9 +94,16 @@ def choose(run: JobRun, spec: FindClips, analysis: Step, directory: Path) -> Jso
         select(found.start_s[fitting], found.end_s[fitting], scored.total[fitting], spec.max_clips)
     ]
     ranked = sorted((int(i) for i in kept), key=lambda i: (-scored.total[i], found.start_s[i]))
-    write_candidates(directory / "candidates.json", found, scored, ranked, spec.max_clips)
+    rows = write_candidates(directory / "candidates.json", found, scored, ranked, spec.max_clips)
+    passed_over = [
+        {"start_s": row[0], "end_s": row[1], "score": row[2], "reason": row[4]}
+        for row in sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
+        if row[4]
+    ][:MAX_PASSED_OVER]
     clips = [described(i, found, scored, features) for i in ranked]
-    return cast("Json", {"clips": clips, "candidates": len(fitting)})
+    return cast("Json", {
+        "clips": clips, "candidates": len(fitting), "passed_over": passed_over,
+    })  # fmt: skip
 
 
 def described(
@@ -142,8 +152,8 @@ def crop_points(features: Features, start_s: float, end_s: float) -> list[CropPo
 
 def write_candidates(
     path: Path, found: Candidates, scored: scoring.Scored, ranked: list[int], cap: int
-) -> None:
-    """Every candidate: span, score, contributions, and why it was kept or passed over."""
+) -> list[list[Any]]:
+    """Write and return every candidate: span, score, contributions, why it was not kept."""
     names = list(scored.parts)
     kept = [(found.start_s[i], found.end_s[i]) for i in ranked]
     lowest = min((scored.total[i] for i in ranked), default=0.0)
@@ -169,6 +179,7 @@ def write_candidates(
     columns = ["start_s", "end_s", "score", "status", "reason", "contributions"]
     table = {"columns": columns, "parts": names, "relaxed": found.relaxed, "rows": rows}
     path.write_text(json.dumps(table, separators=(",", ":")))
+    return rows
 
 
 def preview_step(run: JobRun, spec: FindClips, path: Path, chosen: list[dict[str, Any]]) -> Step:

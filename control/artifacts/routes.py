@@ -18,6 +18,7 @@ from control.paging import Page, listed
 from control.projects.models import Project
 from control.records import find
 from control.videos.models import Video
+from control.webhooks.outbox import emit
 from ray_jobs.contract import object_key
 
 blueprint = Blueprint("artifacts")
@@ -67,6 +68,8 @@ async def _register(request: Request, **owner: UUID | None) -> HTTPResponse:
             **wanted.model_dump(),
         )
         await trail.record(tx, member, "artifact.registered", row, after=wanted)
+        told = {"artifact_id": row.id, "kind": row.kind, **owner}
+        await emit(tx, member.organization_id, "artifact.registered", told)
     return reply(await with_url(request, row), 201)
 
 

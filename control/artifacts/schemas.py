@@ -40,3 +40,9 @@ class ArtifactOut(Out):
     updated_at: datetime
     taken_down: bool = False
     download_url: str | None = None
+
+
+class StaleArtifact(Out):
+    id: UUID
+    kind: str
+    filename: str

@@ -3,34 +3,37 @@
 from uuid import UUID
 
 from pydantic import ValidationError
-from sanic import Blueprint, HTTPResponse, Request
+from sanic import Blueprint, HTTPResponse, Request, empty
 from tortoise.transactions import in_transaction
 
 from control.artifacts.models import ArtifactRow
+from control.artifacts.schemas import StaleArtifact
 from control.audit import trail
 from control.bodies import body, reply
 from control.branding.kits import brand_for
 from control.clips.cuts import cut_of, snapped, style_of, words_of
 from control.clips.models import Clip, ClipStatus
 from control.clips.schemas import (
+    CandidateOut,
     ClipChanged,
     ClipOut,
     ClipPatch,
     GenerateClips,
-    StaleArtifact,
     StyleClip,
 )
 from control.errors import Invalid, pointed
-from control.jobs.queue import enqueue
+from control.jobs.models import Job, JobState
+from control.jobs.queue import enqueue, refuse_busy
 from control.jobs.schemas import JobOut, accepted
 from control.openapi import spec
-from control.paging import Page, listing
+from control.paging import Page, listed, listing
 from control.paths import verb, word
 from control.records import check_if_match, find
 from control.transcripts.models import Transcript
 from control.videos.models import Video
 from control.videos.source import source_of
-from ray_jobs.contract import FindClips, ScoreWeights, Segment, StyleSubtitles
+from control.webhooks.outbox import emit
+from ray_jobs.contract import FindClips, JobKind, ScoreWeights, Segment, StyleSubtitles
 
 blueprint = Blueprint("clips")
 
@@ -94,6 +97,40 @@ async def get_clip(request: Request, clip_id: UUID) -> HTTPResponse:
     return reply(ClipOut.model_validate(await find(Clip.of(request.ctx.member), clip_id)))
 
 
+@blueprint.get("/videos/<video_id:uuid>/candidates")
+@spec(lists=CandidateOut)
+async def list_candidates(request: Request, video_id: UUID) -> HTTPResponse:
+    """The best spans that the last search passed over, best first, and why.
+
+    Every one of them, with what each part contributed, is in the artifact `candidates`.
+    """
+    member, page = request.ctx.member, Page.of(request)
+    await find(Video.of(member), video_id)
+    searches = Job.of(member).filter(
+        video_id=video_id, kind=JobKind.FIND_CLIPS, state=JobState.SUCCEEDED
+    )
+    last = await searches.order_by("-finished_at", "id").first()
+    rows = last.result.get("passed_over", []) if last else []
+    shown = rows[page.offset : page.offset + page.limit]
+    items = [CandidateOut.model_validate(row) for row in shown]
+    return listed(items, CandidateOut, page, len(rows))
+
+
+@blueprint.delete("/clips/<clip_id:uuid>")
+@spec(status=204)
+async def delete_clip(request: Request, clip_id: UUID) -> HTTPResponse:
+    """Remove a clip and what was registered as its own."""
+    member = request.ctx.member
+    async with in_transaction() as tx:
+        clip = await find(Clip.of(member).using_db(tx).select_for_update(), clip_id)
+        check_if_match(request, clip)
+        await refuse_busy(tx, clip_id=clip.id)
+        await trail.record(tx, member, "clip.deleted", clip, before={"title": clip.title})
+        await ArtifactRow.filter(clip_id=clip.id).using_db(tx).delete()
+        await clip.delete(using_db=tx)
+    return empty()
+
+
 @blueprint.patch("/clips/<clip_id:uuid>")
 @spec(body=ClipPatch, returns=ClipChanged)
 async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
@@ -115,6 +152,8 @@ async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
         clip.update_from_dict({**changes, "edited": True})
         await clip.save(using_db=tx)
         await trail.record(tx, member, "clip.updated", clip, before=before, after=changes)
+        told = {"clip_id": clip.id, "video_id": clip.video_id, "changed": sorted(changes)}
+        await emit(tx, member.organization_id, "clip.updated", told)
         rendered = {"start_s", "end_s"} & set(changes)
         stale = await _stale(clip) if rendered else []
     return reply(ClipChanged.model_validate(clip).model_copy(update={"stale_artifacts": stale}))

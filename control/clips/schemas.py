@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
 from control.clips.models import ClipStatus
 from ray_jobs.contract import Aspect, ScorePart, SubtitleStyle
@@ -74,10 +75,13 @@ class ClipOut(Out):
     updated_at: datetime
 
 
-class StaleArtifact(Out):
-    id: UUID
-    kind: str
-    filename: str
+class CandidateOut(Out):
+    """A span that was considered and not taken, and why."""
+
+    start_s: float
+    end_s: float
+    score: float
+    reason: str
 
 
 class ClipChanged(ClipOut):

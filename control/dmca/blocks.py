@@ -8,15 +8,18 @@ from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import RawSQL
+from tortoise.queryset import QuerySet
 
 from control.dmca.models import DmcaBlock
-from control.errors import LegalReasons
+from control.errors import Conflict, LegalReasons
+from control.videos.models import Video
 
 ARTIFACT_BLOCKED = RawSQL(
     "EXISTS (SELECT 1 FROM dmca_blocks b WHERE b.organization_id = artifacts.organization_id "
     "AND b.sha256 IN (artifacts.sha256, "
     "(SELECT v.sha256 FROM videos v WHERE v.id = artifacts.video_id)))"
 )
+HELD = "SELECT 1 FROM dmca_notices WHERE legal_hold AND sha256s ?| $1::text[] LIMIT 1"
 VIDEO_BLOCKED = """
 SELECT 1 FROM dmca_blocks b JOIN videos v USING (organization_id, sha256) WHERE v.id = $1 LIMIT 1
 """
@@ -26,6 +29,13 @@ async def refuse_blocked_video(tx: BaseDBAsyncClient, video_id: UUID) -> None:
     """Raise `LegalReasons` where the video's bytes are taken down."""
     if await tx.execute_query_dict(VIDEO_BLOCKED, [video_id]):
         raise LegalReasons
+
+
+async def refuse_held(tx: BaseDBAsyncClient, videos: QuerySet[Video]) -> None:
+    """Raise `Conflict` where a notice holds one of these videos as evidence."""
+    shas = [sha for sha in await videos.using_db(tx).values_list("sha256", flat=True) if sha]
+    if shas and await tx.execute_query_dict(HELD, [shas]):
+        raise Conflict("A legal hold keeps it: see the DMCA notices.", code="legal_hold")
 
 
 async def is_blocked(tx: BaseDBAsyncClient, organization_id: UUID, sha256: str) -> bool:

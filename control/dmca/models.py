@@ -23,7 +23,8 @@ class NoticeStatus(StrEnum):
 
 
 class DmcaNotice(TenantRecord):
-    """`claim` and `counter_notice` are the parties' words; `history` every move of the status.
+    """`claim` and `counter_notice` are the parties' words, `sha256s` the bytes that are meant,
+    `history` every move of the status.
 
     `strike` counts the takedowns of the last 90 days, this one included, on the day it was done.
     """
@@ -31,6 +32,7 @@ class DmcaNotice(TenantRecord):
     status = fields.CharEnumField(NoticeStatus, max_length=32)
     claim: Any = fields.JSONField()
     missing: Any = fields.JSONField(default=list)
+    sha256s: Any = fields.JSONField(default=list)
     counter_notice: Any = fields.JSONField(null=True)
     legal_hold = fields.BooleanField(default=False)
     strike = fields.IntField(null=True)

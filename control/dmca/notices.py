@@ -59,12 +59,12 @@ async def submit(tx: BaseDBAsyncClient, member: Member, claim: Claim) -> DmcaNot
     Invalid
         for material that is not the organisation's.
     """
-    await _shas(tx, member, claim.material)
-    lacking = missing(claim)
+    shas, lacking = await _shas(tx, member, claim.material), missing(claim)
     status = S.INCOMPLETE if lacking else S.VALIDATED
     notice = await DmcaNotice.create(
         using_db=tx, organization_id=member.organization_id, status=status, missing=lacking,
-        claim=claim.model_dump(mode="json"), history=[_entry(member.user_id, status, None)],
+        sha256s=shas, claim=claim.model_dump(mode="json"),
+        history=[_entry(member.user_id, status, None)],
     )  # fmt: skip
     await trail.record(tx, member, "dmca.notice.submitted", notice, after={"status": status})
     await _tell(tx, notice)
@@ -132,7 +132,7 @@ async def _supply(tx: BaseDBAsyncClient, member: Member, notice: DmcaNotice, mor
         raise Conflict("The claim is complete and stays as it is.", code="claim_complete")
     given = Claim.model_validate(notice.claim).model_dump() | more.model_dump(exclude_unset=True)
     claim = Claim.model_validate(given)
-    await _shas(tx, member, claim.material)
+    notice.sha256s = await _shas(tx, member, claim.material)
     notice.claim, notice.missing = claim.model_dump(mode="json"), missing(claim)
     if not notice.missing:
         notice.status = S.VALIDATED
@@ -170,16 +170,14 @@ async def _move(
 
 async def _disable(tx: BaseDBAsyncClient, member: Member, notice: DmcaNotice) -> None:
     """Block the bytes, and cancel what is being made of them."""
-    material = Claim.model_validate(notice.claim).material
-    shas = await _shas(tx, member, material)
-    for sha256 in shas:
+    for sha256 in notice.sha256s:
         await DmcaBlock.create(
             using_db=tx, organization_id=member.organization_id, notice_id=notice.id, sha256=sha256
         )
     notice.disabled_at = now()
     earlier = DmcaNotice.of(member).filter(disabled_at__gte=notice.disabled_at - STRIKE_LIFE)
     notice.strike = 1 + await earlier.exclude(status__in=RELEASED).using_db(tx).count()
-    videos = Video.of(member).using_db(tx).filter(sha256__in=shas)
+    videos = Video.of(member).using_db(tx).filter(sha256__in=notice.sha256s)
     ids = await videos.values_list("id", flat=True)
     running = Job.of(member).filter(video_id__in=ids).using_db(tx)
     for job in await running.exclude(state__in=(*TERMINAL, JobState.CANCELLING)):

@@ -13,6 +13,7 @@ from tortoise.transactions import in_transaction
 
 from control.audit import trail
 from control.dmca.blocks import refuse_blocked_video
+from control.errors import Conflict
 from control.events import publish
 from control.jobs.models import Job, JobState
 from control.records import now
@@ -21,6 +22,7 @@ from ray_jobs.contract import JobKind, Plain, Result
 if TYPE_CHECKING:
     from control.access import Member
 
+BUSY = [JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING]
 RESULT: TypeAdapter[Result] = TypeAdapter(Result)
 CLAIM_SQL = """
 WITH next AS MATERIALIZED (
@@ -88,6 +90,12 @@ async def enqueue(
     await trail.record(tx, member, "job.created", job, after={"kind": kind})
     await publish(tx, job, "job.queued", state=job.state)
     return job, False
+
+
+async def refuse_busy(tx: BaseDBAsyncClient, **what: UUID) -> None:
+    """Raise `Conflict` where jobs are at work on what is about to be deleted."""
+    if await Job.filter(state__in=BUSY, **what).using_db(tx).exists():
+        raise Conflict("Jobs are at work on it: cancel them first.", code="busy")
 
 
 async def _same_work(

@@ -58,6 +58,14 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
+                    "sha256s",
+                    fields.JSONField(
+                        default=list,
+                        encoder=functools.partial(dumps, separators=(",", ":")),
+                        decoder=loads,
+                    ),
+                ),
+                (
                     "counter_notice",
                     fields.JSONField(
                         null=True,
@@ -90,7 +98,7 @@ class Migration(migrations.Migration):
                     Index(fields=["status", "restore_not_after"]),
                 ],
                 "pk_attr": "id",
-                "table_description": "`claim` and `counter_notice` are the parties' words; `history` every move of the status.",
+                "table_description": "`claim` and `counter_notice` are the parties' words, `sha256s` the bytes that are meant,",
             },
             bases=["TenantRecord"],
         ),

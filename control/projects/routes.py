@@ -8,18 +8,17 @@ from tortoise.transactions import in_transaction
 from control.access import Role
 from control.audit import trail
 from control.bodies import body, reply
-from control.errors import Conflict
-from control.jobs.models import Job, JobState
+from control.dmca.blocks import refuse_held
+from control.jobs.queue import refuse_busy
 from control.openapi import spec
 from control.paging import Page, listing
 from control.projects.models import Project
 from control.projects.schemas import CreateProject, ProjectOut, ProjectPatch
 from control.projects.status import add_status
 from control.records import amend, check_if_match, find
+from control.videos.models import Video
 
 blueprint = Blueprint("projects", url_prefix="/projects")
-
-BUSY = [JobState.QUEUED, JobState.RUNNING, JobState.PAUSING, JobState.CANCELLING]
 
 
 @blueprint.post("/")
@@ -72,8 +71,8 @@ async def delete_project(request: Request, project_id: UUID) -> HTTPResponse:
     async with in_transaction() as tx:
         project = await find(Project.of(member).using_db(tx).select_for_update(), project_id)
         check_if_match(request, project)
-        if await Job.filter(project_id=project.id, state__in=BUSY).using_db(tx).exists():
-            raise Conflict("Jobs are at work on it: cancel them first.", code="project_busy")
+        await refuse_busy(tx, project_id=project.id)
+        await refuse_held(tx, Video.filter(project_id=project.id))
         await trail.record(tx, member, "project.deleted", project, before={"name": project.name})
         await project.delete(using_db=tx)
     return empty()

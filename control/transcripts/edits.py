@@ -2,14 +2,26 @@
 
 from collections.abc import Mapping
 from difflib import SequenceMatcher
+from typing import Any
 
 from control.errors import Invalid
-from control.transcripts.schemas import SegmentPatch
+from control.transcripts.schemas import SegmentPatch, Split, TranscriptPatch
 from ray_jobs.contract import Segment, Word
 
 
-def edited(segments: list[Segment], patches: list[SegmentPatch]) -> list[Segment]:
-    """The segments with the patches applied.
+def edited(segments: list[Segment], patch: TranscriptPatch) -> list[Segment]:
+    """The segments with everything in the patch done, or `Invalid` and nothing."""
+    segments = mended(segments, patch.segments)
+    segments = renamed(segments, patch.speakers)
+    for at in patch.splits:
+        segments = split(segments, at)
+    for ids in patch.merges:
+        segments = merge(segments, ids)
+    return segments
+
+
+def mended(segments: list[Segment], patches: list[SegmentPatch]) -> list[Segment]:
+    """The segments with their new texts and speakers.
 
     Raises
     ------
@@ -22,6 +34,102 @@ def edited(segments: list[Segment], patches: list[SegmentPatch]) -> list[Segment
         if patch.id not in known:
             raise Invalid.at(f"segments.{number}.id", "there is no such segment")
     return [_apply(s, wanted[s.id]) if s.id in wanted else s for s in segments]
+
+
+def renamed(segments: list[Segment], names: Mapping[str, str]) -> list[Segment]:
+    """Speakers under their new names.
+
+    Raises
+    ------
+    Invalid
+        for a speaker who does not speak.
+    """
+    speaking = {segment.speaker for segment in segments}
+    for name in names:
+        if name not in speaking:
+            raise Invalid.at("speakers", f"nobody is called {name}")
+    return [
+        s.model_copy(update={"speaker": names.get(s.speaker, s.speaker)}) if s.speaker else s
+        for s in segments
+    ]
+
+
+def split(segments: list[Segment], at: Split) -> list[Segment]:
+    """The segments with one cut in two; the second half gets the cutting word's id.
+
+    Raises
+    ------
+    Invalid
+        where there is no such segment, or the word is its first or not in it.
+    """
+    place = _place(segments, at.segment_id, "splits")
+    whole = segments[place]
+    cut = next((n for n, word in enumerate(whole.words) if word.id == at.before_word_id), 0)
+    if not cut:
+        raise Invalid.at("splits", f"{at.before_word_id} is no word inside {at.segment_id}")
+    first, second = whole.words[:cut], whole.words[cut:]
+    halves = [
+        whole.model_copy(update={"words": first, "end_s": first[-1].end_s, "text": _text(first)}),
+        whole.model_copy(
+            update={
+                "id": f"{whole.id}.{second[0].id}",
+                "words": second,
+                "start_s": second[0].start_s,
+                "text": _text(second),
+            }
+        ),
+    ]
+    return [*segments[:place], *halves, *segments[place + 1 :]]
+
+
+def merge(segments: list[Segment], ids: list[str]) -> list[Segment]:
+    """The segments with neighbours joined into the first of them.
+
+    Raises
+    ------
+    Invalid
+        where they do not follow one another in this order.
+    """
+    place = _place(segments, ids[0], "merges")
+    parts = segments[place : place + len(ids)]
+    if [part.id for part in parts] != ids:
+        raise Invalid.at("merges", "segments must follow one another, in their order")
+    words = [word for part in parts for word in part.words]
+    joined = parts[0].model_copy(
+        update={
+            "words": words,
+            "end_s": max(part.end_s for part in parts),
+            "text": " ".join(part.text for part in parts),
+            "confidence": min(part.confidence for part in parts),
+        }
+    )
+    return [*segments[:place], joined, *segments[place + len(ids) :]]
+
+
+def diff(before: list[Segment], after: list[Segment]) -> list[dict[str, Any]]:
+    """Each segment that differs, as it was and as it is, in the order of the new list."""
+    old, new = {s.id: s for s in before}, {s.id: s for s in after}
+    ids = [*new, *(name for name in old if name not in new)]
+    return [
+        {
+            "segment_id": name,
+            "before": old[name].model_dump(mode="json") if name in old else None,
+            "after": new[name].model_dump(mode="json") if name in new else None,
+        }
+        for name in ids
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _place(segments: list[Segment], name: str, at: str) -> int:
+    found = next((n for n, segment in enumerate(segments) if segment.id == name), None)
+    if found is None:
+        raise Invalid.at(at, f"there is no segment {name}")
+    return found
+
+
+def _text(words: list[Word]) -> str:
+    return " ".join(word.text for word in words)
 
 
 def _apply(segment: Segment, patch: SegmentPatch) -> Segment:

@@ -29,3 +29,23 @@ class Transcript(TenantRecord):
     class Meta:
         table = "transcripts"
         indexes = (("video_id", "made_at"),)
+
+
+class TranscriptRevision(TenantRecord):
+    """One edit: `diff` holds each segment it touched as it was and as it became.
+
+    A side is None where the segment was not there; `place` is where it stood in the list.
+    """
+
+    transcript: fields.ForeignKeyRelation[Transcript] = fields.ForeignKeyField(
+        "models.Transcript", related_name=False, on_delete=fields.CASCADE
+    )
+    transcript_id: UUID
+    revision = fields.IntField()
+    author_id: UUID | None = fields.UUIDField(null=True)
+    note = fields.CharField(max_length=500, null=True)
+    diff: Any = fields.JSONField(default=list)
+
+    class Meta:
+        table = "transcript_revisions"
+        unique_together = (("transcript_id", "revision"),)

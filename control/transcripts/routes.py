@@ -1,12 +1,18 @@
 """`/v1/videos/{id}/transcripts`: have speech written down, read it, mend it."""
 
+from typing import Any
 from uuid import UUID
 
-from sanic import Blueprint, HTTPResponse, Request
+from sanic import Blueprint, HTTPResponse, Request, empty
+from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.expressions import Q, Subquery
 from tortoise.transactions import in_transaction
 
+from control.artifacts.models import ArtifactRow
+from control.artifacts.schemas import StaleArtifact
 from control.audit import trail
 from control.bodies import body, reply
+from control.clips.models import Clip
 from control.errors import Conflict, Invalid
 from control.jobs.queue import enqueue
 from control.jobs.schemas import JobOut, accepted
@@ -14,18 +20,23 @@ from control.openapi import spec
 from control.paging import Page, listing
 from control.paths import verb
 from control.records import check_if_match, find, now
-from control.transcripts.edits import edited
-from control.transcripts.models import Transcript
+from control.transcripts.edits import diff, edited
+from control.transcripts.models import Transcript, TranscriptRevision
 from control.transcripts.schemas import (
     AlignTranscript,
     MakeTranscript,
+    RevisionOut,
     TranscriptBrief,
+    TranscriptChanged,
     TranscriptOut,
     TranscriptPatch,
 )
 from control.videos.models import Video
 from control.videos.source import source_of
+from control.webhooks.outbox import emit
 from ray_jobs.contract import Align, Segment, Transcribe
+
+WITH_WORDS = ["export", "subtitles_ass", "subtitles_srt", "subtitles_vtt", "subtitle_preview"]
 
 blueprint = Blueprint("transcripts", url_prefix="/videos/<video_id:uuid>/transcripts")
 
@@ -73,21 +84,78 @@ async def get_transcript(request: Request, video_id: UUID, transcript_id: UUID) 
 
 
 @blueprint.patch("/<transcript_id:uuid>")
-@spec(body=TranscriptPatch, returns=TranscriptOut)
+@spec(body=TranscriptPatch, returns=TranscriptChanged)
 async def change_transcript(request: Request, video_id: UUID, transcript_id: UUID) -> HTTPResponse:
-    """Mend words or name speakers, at once and without a job."""
+    """Mend words, name speakers, split and merge segments, at once and without a job."""
     member, patch = request.ctx.member, body(request, TranscriptPatch)
     async with in_transaction() as tx:
         rows = Transcript.of(member).filter(video_id=video_id).using_db(tx).select_for_update()
         transcript = await find(rows, transcript_id)
         check_if_match(request, transcript)
-        segments = edited([Segment.model_validate(s) for s in transcript.segments], patch.segments)
-        transcript.segments = [segment.model_dump(mode="json") for segment in segments]
-        transcript.revision += 1
-        transcript.made_at = now()
-        await transcript.save(using_db=tx)
-        await trail.record(tx, member, "transcript.updated", transcript, after=patch)
-    return reply(TranscriptOut.model_validate(transcript))
+        before = [Segment.model_validate(s) for s in transcript.segments]
+        after = edited(before, patch)
+        changed = diff(before, after)
+        if changed:
+            transcript.segments = [segment.model_dump(mode="json") for segment in after]
+            transcript.revision += 1
+            transcript.made_at = now()
+            await transcript.save(using_db=tx)
+            await TranscriptRevision.create(
+                using_db=tx, organization_id=member.organization_id, transcript_id=transcript.id,
+                revision=transcript.revision, author_id=member.user_id, note=patch.note,
+                diff=changed,
+            )  # fmt: skip
+            ids = {"transcript_id": transcript.id, "video_id": video_id}
+            told = {**ids, "revision": transcript.revision}
+            await trail.record(tx, member, "transcript.updated", transcript, after=patch)
+            await emit(tx, member.organization_id, "transcript.updated", told)
+        stale = await _stale(tx, transcript, changed)
+    shown = TranscriptChanged.model_validate(transcript)
+    return reply(shown.model_copy(update={"stale_artifacts": stale}))
+
+
+async def _stale(
+    tx: BaseDBAsyncClient, transcript: Transcript, changed: list[dict[str, Any]]
+) -> list[StaleArtifact]:
+    """What was made of the words that changed: the transcript's files, and clips that show them."""
+    if not changed:
+        return []
+    sides = [side for one in changed for side in (one["before"], one["after"]) if side]
+    start_s, end_s = min(s["start_s"] for s in sides), max(s["end_s"] for s in sides)
+    clips = Clip.filter(video_id=transcript.video_id, start_s__lt=end_s, end_s__gt=start_s)
+    of_words = Q(job_id=transcript.job_id, kind__startswith="transcript_") | Q(
+        clip_id__in=Subquery(clips.values("id")),
+        kind__in=WITH_WORDS,
+    )
+    rows = ArtifactRow.filter(of_words, organization_id=transcript.organization_id)
+    found = await rows.using_db(tx).order_by("-created_at", "id")
+    return [StaleArtifact.model_validate(row) for row in found]
+
+
+@blueprint.get("/<transcript_id:uuid>/revisions")
+@spec(lists=RevisionOut)
+async def list_revisions(request: Request, video_id: UUID, transcript_id: UUID) -> HTTPResponse:
+    """Every edit of a transcript with its author and what it changed, newest first."""
+    member = request.ctx.member
+    transcript = await find(Transcript.of(member).filter(video_id=video_id), transcript_id)
+    rows = TranscriptRevision.of(member).filter(transcript_id=transcript.id)
+    return await listing(rows, RevisionOut, Page.of(request), order=("-revision",))
+
+
+@blueprint.delete("/<transcript_id:uuid>")
+@spec(status=204)
+async def delete_transcript(request: Request, video_id: UUID, transcript_id: UUID) -> HTTPResponse:
+    """Remove a transcript and its revisions."""
+    member = request.ctx.member
+    async with in_transaction() as tx:
+        rows = Transcript.of(member).filter(video_id=video_id).using_db(tx).select_for_update()
+        transcript = await find(rows, transcript_id)
+        check_if_match(request, transcript)
+        await trail.record(
+            tx, member, "transcript.deleted", transcript, before={"engine": transcript.engine}
+        )
+        await transcript.delete(using_db=tx)
+    return empty()
 
 
 @blueprint.post("/" + verb("transcript_id", "align"))

@@ -6,8 +6,11 @@ from uuid import UUID
 
 from pydantic import Field
 
+from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
 from ray_jobs.contract import GivenTranscript, Language, Segment
+
+Speaker = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class MakeTranscript(In):
@@ -32,11 +35,30 @@ class SegmentPatch(In):
 
     id: str
     text: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None
-    speaker: Annotated[str, Field(max_length=100)] | None = None
+    speaker: Speaker | None = None
+
+
+class Split(In):
+    """Cut a segment in two before one of its words."""
+
+    segment_id: str
+    before_word_id: str
 
 
 class TranscriptPatch(Patch):
+    """What to change, done in this order: texts, speakers' names, splits, merges.
+
+    `speakers` renames everywhere; two names that become one merge the speakers. `merges` joins
+    segments that follow one another into the first of them.
+    """
+
     segments: Annotated[list[SegmentPatch], Field(max_length=10_000)] = []
+    speakers: Annotated[dict[Speaker, Speaker], Field(max_length=100)] = {}
+    splits: Annotated[list[Split], Field(max_length=1000)] = []
+    merges: Annotated[
+        list[Annotated[list[str], Field(min_length=2, max_length=1000)]], Field(max_length=1000)
+    ] = []
+    note: Annotated[str, Field(max_length=500)] | None = None
 
 
 class TranscriptBrief(Out):
@@ -55,3 +77,25 @@ class TranscriptBrief(Out):
 
 class TranscriptOut(TranscriptBrief):
     segments: list[Segment]
+
+
+class TranscriptChanged(TranscriptOut):
+    """`stale_artifacts` hold the words as they were: make them again to see the change."""
+
+    stale_artifacts: list[StaleArtifact] = []
+
+
+class SegmentDiff(Out):
+    """A segment before and after an edit; null where it was not there."""
+
+    segment_id: str
+    before: Segment | None
+    after: Segment | None
+
+
+class RevisionOut(Out):
+    revision: int
+    author_id: UUID | None
+    note: str | None
+    diff: list[SegmentDiff]
+    created_at: datetime

@@ -4,24 +4,25 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4
 
-from sanic import Blueprint, HTTPResponse, Request
+from sanic import Blueprint, HTTPResponse, Request, empty
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
 from control.access import Member
+from control.artifacts.models import ArtifactRow
 from control.audit import trail
 from control.billing.subscriptions import reserve
 from control.bodies import body, reply
-from control.dmca.blocks import is_blocked
+from control.dmca.blocks import is_blocked, refuse_held
 from control.errors import Conflict, Invalid, LegalReasons
 from control.jobs.models import Job
-from control.jobs.queue import enqueue
+from control.jobs.queue import enqueue, refuse_busy
 from control.jobs.schemas import JobOut, accepted
 from control.openapi import spec
 from control.paging import Page, listing
 from control.paths import verb, word
 from control.projects.models import Project
-from control.records import find
+from control.records import check_if_match, find
 from control.settings import Settings
 from control.videos.models import Video, VideoStatus
 from control.videos.schemas import IngestUrl, IngestVideo, TranscodeVideo, VideoIngesting, VideoOut
@@ -158,6 +159,22 @@ async def transcode_video(request: Request, video_id: str) -> HTTPResponse:
 async def get_video(request: Request, video_id: UUID) -> HTTPResponse:
     """One video."""
     return reply(VideoOut.model_validate(await find(Video.of(request.ctx.member), video_id)))
+
+
+@blueprint.delete("/videos/<video_id:uuid>")
+@spec(status=204)
+async def delete_video(request: Request, video_id: UUID) -> HTTPResponse:
+    """Remove a video with its transcripts, clips, retellings and registered artifacts."""
+    member = request.ctx.member
+    async with in_transaction() as tx:
+        video = await find(Video.of(member).using_db(tx).select_for_update(), video_id)
+        check_if_match(request, video)
+        await refuse_busy(tx, video_id=video.id)
+        await refuse_held(tx, Video.filter(id=video.id))
+        await trail.record(tx, member, "video.deleted", video, before={"filename": video.filename})
+        await ArtifactRow.filter(video_id=video.id).using_db(tx).delete()
+        await video.delete(using_db=tx)
+    return empty()
 
 
 @blueprint.get("/projects/<project_id:uuid>/videos")

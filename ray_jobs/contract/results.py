@@ -104,13 +104,28 @@ class FoundClip(Plain):
     preview: Artifact | None = None
 
 
+class PassedOver(Plain):
+    """A candidate that was not taken: it overlaps a better one, has another length than wanted,
+    came after as many as were wanted (`cap`), or adds less than the set without it (`score`).
+    """
+
+    start_s: Seconds
+    end_s: Seconds
+    score: Finite
+    reason: Literal["overlap", "length", "cap", "score"]
+
+
 class ClipsFound(Plain):
-    """Artifacts: `candidates` (JSON, every candidate and why it was passed over), `features`."""
+    """Artifacts: `candidates` (JSON, every candidate and why it was passed over), `features`.
+
+    `passed_over` has the best of those that were not taken, best first.
+    """
 
     kind: Literal["find_clips"] = "find_clips"
     clips: list[FoundClip]
     candidates: int = Field(ge=0)
     shots: int = Field(ge=0)
+    passed_over: list[PassedOver] = Field(default_factory=list, max_length=200)
     artifacts: list[Artifact]
 
 

@@ -1,7 +1,7 @@
 """The part of a worker, played over HTTP: claim what is queued, report what a test wants."""
 
 import hashlib
-from uuid import uuid5
+from uuid import UUID, uuid5
 
 from control.jobs.lifecycle import worker_token
 from control.jobs.queue import claim
@@ -14,9 +14,12 @@ from ray_jobs.contract import (
     JobKind,
     MediaInfo,
     ObjectRef,
+    PassedOver,
     Report,
     ScorePart,
     Segment,
+    SubtitlesStyled,
+    SubtitleStyle,
     Transcribed,
     Word,
     object_key,
@@ -92,4 +95,17 @@ def clips_found(job, spans=((0.0, 6.5),)) -> ClipsFound:
         )
         for rank, (start, end) in enumerate(spans, 1)
     ]  # fmt: skip
-    return ClipsFound(clips=clips, candidates=3, shots=2, artifacts=[])
+    passed_over = [
+        PassedOver(start_s=1.0, end_s=5.0, score=0.9, reason="overlap"),
+        PassedOver(start_s=0.0, end_s=2.0, score=0.1, reason="length"),
+    ]
+    return ClipsFound(clips=clips, candidates=3, shots=2, passed_over=passed_over, artifacts=[])
+
+
+def styled(job) -> SubtitlesStyled:
+    clip_id = UUID(job.spec["clip"]["clip_id"])
+    srt = Artifact(
+        kind="subtitles_srt", object=ref(job.organization_id, "srt"), filename="clip-01.srt",
+        clip_id=clip_id,
+    )  # fmt: skip
+    return SubtitlesStyled(clip_id=clip_id, style=SubtitleStyle(), findings=[], artifacts=[srt])

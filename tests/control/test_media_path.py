@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import SHA, claimed, clips_found, ingested, transcribed
+from tests.control.media_jobs import SHA, claimed, clips_found, ingested, styled, transcribed
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ async def api(client, owner, app):
         async def call(self, method, path, status=200, **body):
             answer = await client.request(method, path, headers=owner.headers, json=body or None)
             assert answer.status_code == status, answer.text
-            return answer.json()
+            return answer.json() if answer.content else None
 
         async def work(self, kind, result, **more):
             hand = await claimed(client, app.ctx.settings, kind)
@@ -207,6 +207,108 @@ class TestTranscriptEdits:
         assert words[3]["start_s"] == 3
         assert all(a["end_s"] <= b["start_s"] for a, b in pairwise(words))
         assert answer["revision"] == 2
+
+    async def test_segments_are_split_merged_and_renamed_and_every_edit_is_kept(self, api, owner):
+        video, _ = await api.with_clips()
+        base = f"/v1/videos/{video['id']}/transcripts"
+        path = f"{base}/{(await api.call('GET', base))['items'][0]['id']}"
+        whole = (await api.call("GET", path))["segments"]
+        cut = {"segment_id": "s1", "before_word_id": "w4"}
+        halves = (await api.call("PATCH", path, splits=[cut], note="Two thoughts"))["segments"]
+        assert [s["text"] for s in halves] == ["rivers made the cities", "we live in"]
+        assert [s["id"] for s in halves] == ["s1", "s1.w4"]
+        assert [w for s in halves for w in s["words"]] == whole[0]["words"]
+        assert (halves[0]["end_s"], halves[1]["start_s"]) == (3.5, 4.0)
+        named = [{"id": s["id"], "speaker": name} for s, name in zip(halves, "AB", strict=True)]
+        await api.call("PATCH", path, segments=named)
+        one = await api.call("PATCH", path, speakers={"B": "A"}, merges=[["s1", "s1.w4"]])
+        assert [s["speaker"] for s in one["segments"]] == ["A"]
+        assert one["segments"][0]["words"] == whole[0]["words"]
+        log = await api.call("GET", f"{path}/revisions")
+        assert [(r["revision"], r["note"]) for r in log["items"]] == [
+            (4, None), (3, None), (2, "Two thoughts"),
+        ]  # fmt: skip
+        assert {r["author_id"] for r in log["items"]} == {str(owner.user.id)}
+        first = log["items"][-1]["diff"]
+        assert [(d["segment_id"], bool(d["before"]), bool(d["after"])) for d in first] == [
+            ("s1", True, True), ("s1.w4", False, True),
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "patch",
+        [
+            {"splits": [{"segment_id": "s1", "before_word_id": "w0"}]},
+            {"splits": [{"segment_id": "s9", "before_word_id": "w1"}]},
+            {"merges": [["s1", "s2"]]},
+            {"merges": [["s1"]]},
+            {"speakers": {"Nobody": "A"}},
+            {"segments": [{"id": "s9", "text": "a"}]},
+        ],
+    )
+    async def test_an_edit_that_cannot_be_made_changes_nothing(self, api, patch):
+        video, _ = await api.with_clips()
+        base = f"/v1/videos/{video['id']}/transcripts"
+        path = f"{base}/{(await api.call('GET', base))['items'][0]['id']}"
+        before = await api.call("GET", path)
+        mixed = {"segments": [{"id": "s1", "speaker": "A"}], **patch}
+        await api.call("PATCH", path, 422, **mixed)
+        assert await api.call("GET", path) == before
+
+    async def test_an_edit_names_what_it_made_stale(self, api, client, app, owner):
+        video, clip = await api.with_clips()
+        await api.call("POST", f"/v1/clips/{clip['id']}/subtitles:style", 202)
+        await api.work(JobKind.STYLE_SUBTITLES, styled)
+        base = f"/v1/videos/{video['id']}/transcripts"
+        path = f"{base}/{(await api.call('GET', base))['items'][0]['id']}"
+        edit = {"segments": [{"id": "s1", "text": "rivers built the cities we live in"}]}
+        answer = await api.call("PATCH", path, **edit)
+        assert [one["kind"] for one in answer["stale_artifacts"]] == ["subtitles_srt"]
+        same = await api.call("PATCH", path, **edit)
+        assert (same["revision"], same["stale_artifacts"]) == (answer["revision"], [])
+
+
+class TestDeleting:
+    async def test_a_clip_takes_what_was_made_of_it_along(self, api):
+        video, clip = await api.with_clips()
+        await api.call("POST", f"/v1/clips/{clip['id']}/subtitles:style", 202)
+        await api.call("DELETE", f"/v1/clips/{clip['id']}", 409)
+        await api.work(JobKind.STYLE_SUBTITLES, styled)
+        await api.call("DELETE", f"/v1/clips/{clip['id']}", 204)
+        await api.call("GET", f"/v1/clips/{clip['id']}", 404)
+        kinds = await api.call("GET", f"/v1/videos/{video['id']}/artifacts?kind=subtitles_srt")
+        assert kinds["items"] == []
+
+    async def test_a_video_takes_everything_along(self, api):
+        video, clip = await api.with_clips()
+        await api.call("DELETE", f"/v1/videos/{video['id']}", 204)
+        await api.call("GET", f"/v1/videos/{video['id']}", 404)
+        await api.call("GET", f"/v1/clips/{clip['id']}", 404)
+        left = await api.call("GET", f"/v1/projects/{video['project_id']}/artifacts")
+        assert left["items"] == []
+
+    async def test_what_a_legal_hold_keeps_stays(self, api):
+        video, _ = await api.with_clips()
+        notice = await api.call("POST", "/v1/dmca/notices", 201, material={"video_id": video["id"]})
+        await api.call("PATCH", f"/v1/dmca/notices/{notice['id']}", legal_hold=True)
+        for path in (f"/v1/videos/{video['id']}", f"/v1/projects/{video['project_id']}"):
+            assert (await api.call("DELETE", path, 409))["code"] == "legal_hold"
+        await api.call("PATCH", f"/v1/dmca/notices/{notice['id']}", legal_hold=False)
+        await api.call("DELETE", f"/v1/videos/{video['id']}", 204)
+
+    async def test_a_transcript_goes_alone(self, api):
+        video, clip = await api.with_clips()
+        base = f"/v1/videos/{video['id']}/transcripts"
+        (one,) = (await api.call("GET", base))["items"]
+        await api.call("DELETE", f"{base}/{one['id']}", 204)
+        assert (await api.call("GET", base))["items"] == []
+        await api.call("GET", f"/v1/clips/{clip['id']}")
+
+
+async def test_candidates_say_why_they_were_passed_over(api):
+    video, _ = await api.with_clips()
+    listed = await api.call("GET", f"/v1/videos/{video['id']}/candidates?limit=1")
+    assert listed["items"] == [{"start_s": 1.0, "end_s": 5.0, "score": 0.9, "reason": "overlap"}]
+    assert listed["pagination"]["total"] == 2
 
 
 class TestArtifacts:

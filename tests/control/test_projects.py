@@ -148,6 +148,6 @@ async def test_a_project_at_work_is_not_deleted(client, owner):
         spec_sha256="0" * 64,
     )
     refused = await client.delete(path, headers=owner.headers)
-    assert (refused.status_code, refused.json()["code"]) == (409, "project_busy")
+    assert (refused.status_code, refused.json()["code"]) == (409, "busy")
     await Job.filter(id=job.id).update(state=JobState.SUCCEEDED)
     assert (await client.delete(path, headers=owner.headers)).status_code == 204
