@@ -4,7 +4,7 @@ from sanic import Blueprint
 from sanic.blueprints import BlueprintGroup
 from sanic_routing.route import Route
 
-from control import idempotency
+from control import idempotency, throttle
 from control.access import require_member, require_user, require_worker
 from control.artifacts import routes as artifacts
 from control.audit import routes as audit
@@ -69,8 +69,11 @@ WORKER: BlueprintGroup = Blueprint.group(
     url_prefix="/v1",
 )
 
+OPEN.on_request(throttle.address)
 USER.on_request(require_user)
 MEMBER.on_request(require_member)
+for group in (USER, MEMBER):
+    group.on_request(throttle.person)
 WORKER.on_request(require_worker)
 for group in (USER, MEMBER):
     group.on_request(idempotency.begin)

@@ -81,6 +81,12 @@ class Settings:
     signin_max_wait_s: int = knob(
         "CUTROOM_SIGNIN_MAX_WAIT_S", 900, "the back-off doubles up to this", "s"
     )
+    rate_per_minute: int = knob(
+        "CUTROOM_RATE_PER_MINUTE", 3000, "requests of one person; 0 is without limit", "1/min"
+    )
+    open_rate_per_minute: int = knob(
+        "CUTROOM_OPEN_RATE_PER_MINUTE", 120, "requests without a token from one address", "1/min"
+    )
     idempotency_s: int = knob("CUTROOM_IDEMPOTENCY_S", 86400, "how long a key is kept", "s")
     lease_s: float = knob("CUTROOM_LEASE_S", 60.0, "a silent worker is given up after this", "s")
     job_attempts: int = knob("CUTROOM_JOB_ATTEMPTS", 3, "attempts before a job is given up")

@@ -97,6 +97,8 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         port=port,
         database_url=database_url,
         secrets=("a secret for tests, long enough to sign with",),
+        rate_per_minute=0,
+        open_rate_per_minute=0,
     )
 
 
