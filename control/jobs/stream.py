@@ -21,6 +21,7 @@ from control.records import find
 blueprint = Blueprint("job_events", url_prefix="/jobs")
 ENDING = tuple(f"job.{state}" for state in TERMINAL)
 CLOSED_NORMALLY = 1000
+NOT_UTF8 = 1007
 # Codes from 4000 up are an application's own (RFC 6455, section 7.4.2).
 CLOSE_BASE = 4000
 RECHECK_S = 10.0
@@ -46,6 +47,7 @@ async def job_events(request: Request, socket: WebsocketImplProtocol, job_id: UU
     except (ApiError, ValidationError) as error:
         await _refuse(socket, error)
         return
+    _close_on_bad_text(socket)
     watch = asyncio.ensure_future(_until_refused(request, socket))
     try:
         await _follow(request.app.ctx.hub, socket, job, seen, watch)
@@ -106,6 +108,19 @@ async def _refuse(socket: WebsocketImplProtocol, error: ApiError | ValidationErr
 async def _until_closed(socket: WebsocketImplProtocol) -> None:
     async for _ in socket:
         pass
+
+
+def _close_on_bad_text(socket: WebsocketImplProtocol) -> None:
+    """Sanic stops reading at text that is not UTF-8; RFC 6455, section 8.1, wants it to close."""
+    process = socket.process_events
+
+    async def checked(events: Any) -> None:
+        try:
+            await process(events)
+        except UnicodeDecodeError:
+            socket.fail_connection(NOT_UTF8, "text must be UTF-8")
+
+    socket.process_events = checked  # type: ignore[method-assign]
 
 
 async def _send(socket: WebsocketImplProtocol, message: dict[str, Any]) -> None:

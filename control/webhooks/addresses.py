@@ -2,9 +2,12 @@
 
 import asyncio
 import ipaddress
+import re
 import socket
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
+
+import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Awaitable[list[str]]]
@@ -15,6 +18,7 @@ NOT_OURS = [
     ipaddress.ip_network(text)
     for text in ("168.63.129.16/32", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
 ]
+NUMBER = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
 MAX_URL_CHARS = 2048
 LOWEST_ODD_PORT = 1024
 
@@ -39,13 +43,16 @@ def check_url(url: str, *, allow_private: bool) -> tuple[str, int]:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
+        called = httpx.URL(url).host
+    except (ValueError, httpx.InvalidURL) as error:
         raise ForbiddenAddress(str(error)) from None
     schemes = ("https", "http") if allow_private else ("https",)
     if parts.scheme not in schemes:
         raise ForbiddenAddress(f"its scheme is not {' or '.join(schemes)}")
     if not host or "%" in host or parts.username is not None or parts.password is not None:
         raise ForbiddenAddress("it needs a plain host, without credentials")
+    if called != host:
+        raise ForbiddenAddress("its host can be read in two ways")
     if not host.isascii():
         raise ForbiddenAddress("its host must be in ASCII (punycode)")
     port = port or (443 if parts.scheme == "https" else 80)
@@ -53,7 +60,7 @@ def check_url(url: str, *, allow_private: bool) -> tuple[str, int]:
         raise ForbiddenAddress(f"port {port} belongs to another protocol")
     if literal := _literal(host):
         _check(literal, allow_private=allow_private)
-    elif not allow_private and _looks_numeric(host):
+    elif _looks_numeric(host):
         raise ForbiddenAddress("its host is a number in disguise")
     return host, port
 
@@ -95,12 +102,8 @@ def _literal(host: str) -> Address | None:
 
 
 def _looks_numeric(host: str) -> bool:
-    """Whether inet_aton would read it: 127.1, 0x7f.1, 2130706433."""
-    try:
-        socket.inet_aton(host.rstrip("."))
-    except OSError:
-        return False
-    return True
+    """Whether somebody would read it as IPv4: 127.1, 0x7f.1, 2130706433 (WHATWG URL, 3.5)."""
+    return NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
 
 
 def _check(address: Address, *, allow_private: bool) -> None:

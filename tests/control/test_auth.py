@@ -181,3 +181,47 @@ def test_no_attack_on_the_token_format_gets_through(media):
             accepted = False
         if case["valid"] is not None:
             assert accepted is case["valid"], case["name"]
+
+
+@pytest.mark.media
+def test_the_library_below_accepts_no_signature_it_should_not(media):
+    """Project Wycheproof's signatures, under the one algorithm and the one form we take."""
+    vectors = json.loads((media / "security" / "wycheproof_json_web_signature.json").read_text())
+    checked = 0
+    for group in vectors["testGroups"]:
+        if group.get("private", {}).get("kty") != "oct":
+            continue
+        key = base64.urlsafe_b64decode(group["private"]["k"] + "==")
+        # Two cases called invalid are, letter for letter, another that is valid.
+        valid = {case["jws"] for case in group["tests"] if case["result"] == "valid"}
+        for case in group["tests"]:
+            checked += 1
+            try:
+                assert tokens.COMPACT.fullmatch(case["jws"])
+                jwt.api_jws.decode(case["jws"], key, algorithms=[tokens.ALGORITHM])
+                accepted = True
+            except (AssertionError, jwt.PyJWTError):
+                accepted = False
+            # Base64url with strangers in it is valid to some, and never to us (RFC 7515, 2).
+            assert accepted == (case["jws"] in valid and "?" not in case["jws"]), case
+    assert checked >= 38
+
+
+@pytest.mark.media
+def test_no_other_algorithm_is_taken_whatever_the_key(media):
+    vectors = json.loads((media / "security" / "wycheproof_json_web_signature.json").read_text())
+    for group in vectors["testGroups"]:
+        public = json.dumps(group.get("public", {})).encode()
+        for case in group["tests"]:
+            with pytest.raises(Unauthorized):
+                tokens.verify(case["jws"], [public])
+
+
+@pytest.mark.media
+def test_the_cookbooks_example_of_our_algorithm_verifies(media):
+    """RFC 7520, section 4.4."""
+    path = media / "security" / "jose_cookbook" / "jws" / "4_4.hmac-sha2_integrity_protection.json"
+    example = json.loads(path.read_text())
+    key = base64.urlsafe_b64decode(example["input"]["key"]["k"] + "==")
+    payload = jwt.api_jws.decode(example["output"]["compact"], key, algorithms=[tokens.ALGORITHM])
+    assert payload.decode() == example["input"]["payload"]

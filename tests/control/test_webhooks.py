@@ -5,6 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -322,6 +323,26 @@ class TestAddresses:
             except addresses.ForbiddenAddress:
                 reached = False
             assert reached == (case["expect"] != "refuse"), case
+
+    @pytest.mark.media
+    def test_the_guard_and_the_one_who_connects_see_the_same_host(self, media):
+        """WHATWG's URLs: what we let through, every reader takes for the same host and port."""
+        cases = json.loads((media / "security" / "urltestdata.json").read_text())
+        passed = 0
+        for case in cases:
+            if isinstance(case, str):
+                continue
+            try:
+                host, port = addresses.check_url(case["input"], allow_private=True)
+            except addresses.ForbiddenAddress:
+                continue
+            passed += 1
+            sent = httpx.URL(case["input"])
+            usual = 443 if sent.scheme == "https" else 80
+            assert (sent.host, sent.port or usual) == (host, port), case["input"]
+            if not case.get("failure"):
+                assert case["hostname"].strip("[]") == host, case["input"]
+        assert passed >= 50
 
     async def test_a_host_of_two_faces_is_refused(self):
         async def answer(*_):
