@@ -5,7 +5,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Awaitable, Callable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import httpx
 
@@ -36,23 +36,10 @@ def check_url(url: str, *, allow_private: bool) -> tuple[str, int]:
         for other schemes than https (http too where private hosts are allowed), credentials,
         control characters, odd ports, and literal addresses that are not public.
     """
-    if len(url) > MAX_URL_CHARS or any(c.isspace() or not c.isprintable() for c in url):
-        raise ForbiddenAddress("it is too long or holds white space")
-    if "\\" in url:
-        raise ForbiddenAddress("it holds a backslash")
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-        called = httpx.URL(url).host
-    except (ValueError, httpx.InvalidURL) as error:
-        raise ForbiddenAddress(str(error)) from None
+    parts, host, port = _plain_parts(url)
     schemes = ("https", "http") if allow_private else ("https",)
     if parts.scheme not in schemes:
         raise ForbiddenAddress(f"its scheme is not {' or '.join(schemes)}")
-    if not host or "%" in host or parts.username is not None or parts.password is not None:
-        raise ForbiddenAddress("it needs a plain host, without credentials")
-    if called != host:
-        raise ForbiddenAddress("its host can be read in two ways")
     if not host.isascii():
         raise ForbiddenAddress("its host must be in ASCII (punycode)")
     port = port or (443 if parts.scheme == "https" else 80)
@@ -63,6 +50,25 @@ def check_url(url: str, *, allow_private: bool) -> tuple[str, int]:
     elif _looks_numeric(host):
         raise ForbiddenAddress("its host is a number in disguise")
     return host, port
+
+
+def _plain_parts(url: str) -> tuple[SplitResult, str, int | None]:
+    """A URL that all readers take apart alike: its parts, its host and the port it names."""
+    if len(url) > MAX_URL_CHARS or any(c.isspace() or not c.isprintable() for c in url):
+        raise ForbiddenAddress("it is too long or holds white space")
+    if "\\" in url:
+        raise ForbiddenAddress("it holds a backslash")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+        called = httpx.URL(url).host
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ForbiddenAddress(str(error)) from None
+    if not host or "%" in host or parts.username is not None or parts.password is not None:
+        raise ForbiddenAddress("it needs a plain host, without credentials")
+    if called != host:
+        raise ForbiddenAddress("its host can be read in two ways")
+    return parts, host, port
 
 
 async def addresses_of(

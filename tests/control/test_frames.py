@@ -41,7 +41,7 @@ async def dialled(app, client, owner):
         )
         head = await reader.readuntil(b"\r\n\r\n")
         assert b" 101 " in head.split(b"\r\n")[0]
-        opcode, payload = await frame(reader)
+        _, payload = await frame(reader)
         assert json.loads(payload)["type"] == "snapshot"
         return reader, writer
 
