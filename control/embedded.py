@@ -162,17 +162,20 @@ def _first_line(process: "subprocess.Popen[str]", log: IO[bytes]) -> str:
     return line
 
 
-def stop(process: "subprocess.Popen[str]", *, grace_s: float) -> None:
-    """End a child's whole process group: politely, then for certain."""
-    for name, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, None)):
+def stop(*processes: "subprocess.Popen[str]", grace_s: float) -> None:
+    """End children together: each told once, and after the grace its whole group for certain."""
+    for process in processes:
         if process.poll() is None:
+            process.terminate()
+    deadline = monotonic() + grace_s
+    for process in processes:
+        try:
+            process.wait(timeout=max(0.0, deadline - monotonic()))
+        except subprocess.TimeoutExpired:
             with suppress(ProcessLookupError):
-                os.killpg(process.pid, name) if name is signal.SIGKILL else process.send_signal(
-                    name
-                )
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=wait_s)
-    for pipe in (process.stdin, process.stdout):
-        if pipe:
-            with suppress(BrokenPipeError):
-                pipe.close()
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                with suppress(BrokenPipeError):
+                    pipe.close()

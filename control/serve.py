@@ -161,12 +161,7 @@ def _wait_ready(settings: Settings, children: list[Child]) -> None:
 
 
 def _stop_all(children: list[Child]) -> None:
-    for child in children:
-        if child.process and child.process.poll() is None:
-            child.process.terminate()
-    for child in children:
-        if child.process:
-            stop(child.process, grace_s=STOP_S)
+    stop(*(child.process for child in children if child.process), grace_s=STOP_S)
 
 
 @contextmanager

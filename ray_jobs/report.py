@@ -84,11 +84,14 @@ class Reporter:
         self._wake.set()
         self._thread.join(timeout=30)
 
-    def last_word(self, report: Report) -> None:
-        """Deliver the final report; keep trying, because the work is done and must not be lost."""
+    def last_word(self, ending: Callable[[], Report]) -> None:
+        """Deliver the final report; keep trying, because the work is done and must not be lost.
+
+        It is numbered once no other report can be: control takes none that is not its newest.
+        """
         self.close()
         if not self.superseded:
-            self.line.send(report, patience_s=LAST_WORD_S)
+            self.line.send(ending(), patience_s=LAST_WORD_S)
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -164,9 +164,10 @@ class JobRun:
         self.reporter.changed()
 
     def _running(self) -> Report:
-        return self._report(ReportState.RUNNING)
+        return self.report(ReportState.RUNNING)
 
-    def _report(self, state: ReportState, **ending: Any) -> Report:
+    def report(self, state: ReportState, **ending: Any) -> Report:
+        """How the job stands, as the next report."""
         self._seq += 1
         done = self._done_weight + self._step_weight * self._fraction
         total = max(self._total_weight, self._done_weight + self._step_weight, 1e-9)
@@ -211,7 +212,7 @@ def execute(
             state = ReportState.FAILED
             ending["problem"] = problem_of(error)
         try:
-            run.reporter.last_word(run._report(state, **ending))  # noqa: SLF001
+            run.reporter.last_word(lambda: run.report(state, **ending))
         except Superseded:
             return ReportState.CANCELLED
         return state

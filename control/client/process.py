@@ -13,10 +13,6 @@ from control.client.sheet import contact_sheet
 
 PROJECT = "cutroom process"
 CONTENT_TYPE = "application/octet-stream"
-MEDIA_FIELDS = (
-    "duration_s", "frame_rate", "vfr", "width", "height", "rotation_deg", "container",
-    "video_codec", "audio",
-)  # fmt: skip
 TRANSCRIPT_FORMATS = {".srt": "srt", ".vtt": "vtt", ".json": "json", ".txt": "text"}
 
 
@@ -202,10 +198,13 @@ class Processing:
         wall_s: float,
     ) -> Json:
         words = [word for segment in transcript["segments"] for word in segment["words"]]
-        source = {key: video.get(key) for key in MEDIA_FIELDS}
         return {
             "cutroom_version": version("cutroom"),
-            "source": {"path": printable(self.source), "sha256": video["sha256"], **source},
+            "source": {
+                "path": printable(self.source),
+                "sha256": video["sha256"],
+                **video["media"],
+            },
             "transcript": {
                 "engine": transcript["engine"],
                 "language": transcript["language"],

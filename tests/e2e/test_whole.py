@@ -39,6 +39,8 @@ def test_process_writes_clips_subtitles_transcript_sheet_and_report(first, recor
     report, out, _ = first
     assert report["source"]["sha256"] == hashlib.sha256(recording.read_bytes()).hexdigest()
     assert (report["source"]["frame_rate"], report["source"]["vfr"]) == ("25/1", False)
+    assert report["source"]["video_codec"] == "h264"
+    assert report["source"]["audio"][0]["sample_rate_hz"] == 48_000
     assert report["transcript"]["given"]
     assert report["clips"]
     for clip in report["clips"]:

@@ -1,6 +1,7 @@
 """One attempt: steps are done once, progress never goes back, control is obeyed."""
 
 import json
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 
@@ -11,12 +12,14 @@ from ray_jobs.contract import (
     FindClips,
     MediaInfo,
     ObjectRef,
+    Report,
     ReportState,
     Source,
     Transcribed,
 )
 from ray_jobs.failures import Cancelled, Failure, Paused, Superseded
 from ray_jobs.media.ffmpeg import ffmpeg
+from ray_jobs.report import Reporter
 from ray_jobs.run import execute
 
 VIDEO = "22222222-2222-4222-8222-222222222222"
@@ -189,3 +192,24 @@ class TestExecute:
         line = Stale()
         assert execute(order(spec), work, settings, line=line) is ReportState.CANCELLED
         assert line.sent == 1
+
+    def test_nothing_is_reported_after_the_ending_was_numbered(self, notebook):
+        """Control takes no report older than its newest: a late one would lose the result."""
+        numbers = count(1)
+
+        def report(state="running") -> Report:
+            return Report(attempt=1, seq=next(numbers), state=state, progress=0.0)
+
+        reporter = Reporter(notebook, report, lease_s=0.03)
+        reporter.start()
+
+        def ending() -> Report:
+            last = report("cancelled")
+            reporter.changed()
+            Event().wait(0.1)
+            return last
+
+        reporter.last_word(ending)
+        seqs = [sent.seq for sent in notebook.reports]
+        assert seqs == sorted(seqs)
+        assert notebook.reports[-1].state == "cancelled"
