@@ -1,4 +1,8 @@
-"""Where somebody speaks: the Silero model that faster-whisper carries, run by onnxruntime alone."""
+"""Where somebody speaks: Silero's model from its own wheel, run by onnxruntime alone.
+
+The copy that faster-whisper carries hears nobody in a voice from the Moon (Apollo 15: 0 % of the
+recording against 63 %), and misses 8 % of hand-marked speech where this one misses 2 %.
+"""
 
 import itertools
 from collections.abc import Sequence
@@ -11,6 +15,7 @@ import numpy as np
 
 from ray_jobs.failures import Failure
 
+MODEL = "data/silero_vad_16k_sequence.onnx"
 RATE_HZ = 16_000
 FRAME = 512
 """Samples in a frame: probabilities come at 31.25 Hz."""
@@ -140,15 +145,13 @@ def pcm_duration_s(pcm: Path) -> float:
 
 @cache
 def _session() -> Any:
-    spec = find_spec("faster_whisper")
+    spec = find_spec("silero_vad")
     places = (spec and spec.submodule_search_locations) or ()
-    models = [
-        found for place in places for found in sorted(Path(place).glob("assets/silero*.onnx"))
-    ]
+    models = [path for place in places if (path := Path(place, MODEL)).is_file()]
     if not models:
         raise Failure(
             "model_missing",
-            "The speech activity model is not installed: pip install faster-whisper.",
+            "The speech activity model is not installed: pip install silero-vad.",
         )
     import onnxruntime
 
@@ -157,5 +160,5 @@ def _session() -> Any:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(
-        str(models[-1]), providers=["CPUExecutionProvider"], sess_options=options
+        str(models[0]), providers=["CPUExecutionProvider"], sess_options=options
     )
