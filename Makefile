@@ -34,7 +34,7 @@ check: $(STAMP) ## format, lint, strict types, import rules
 
 bench: $(STAMP) ## benchmarks against the references and the peers
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[bench]'
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --against peers
 
 clean: ## remove what make made, not what you made
 	rm -rf .venv build demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,9 @@
 """What a benchmark module offers: cases, each a call of ours beside the calls it is held against.
 
 A module in `benchmarks/kernels`, `benchmarks/pipeline` or `benchmarks/control` names the test file
-that must be green before any figure is shown (`TESTS`) and yields its cases (`cases`).
+that must be green before any figure is shown (`TESTS`, or several parted by spaces) and yields its
+cases (`cases`). Cases are taken one at a time: what one holds is free before the next is made. An
+import that is missing skips what needs it, loudly; that of a peer may wait for its first call.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +54,14 @@ class Case:
     """The largest exponent allowed for the series: 1.02 is linear."""
     clock: str = "wall"
     """`wall`; `cpu` for the processor time of all threads; `cuda` for device events."""
+    share: float | None = None
+    """The least share of the copy bandwidth measured in the same run that must be reached."""
+    within_s: float | None = None
+    """The longest median time allowed, where a target is absolute."""
+    repeats: int | None = None
+    """How often to measure where one call takes minutes; else the harness decides, at least 5."""
+    memory: str = "process"
+    """Whose peak is shown: this `process`, or the `tree` of it and all it has started."""
 
 
 class Module(Protocol):
