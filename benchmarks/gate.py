@@ -38,7 +38,7 @@ def tests(paths: str) -> Verdict:
     lines = (done.stdout + done.stderr).strip().splitlines()
     if done.returncode:
         return Verdict(green=False, note="\n".join(["tests are red", *lines[-TAIL_LINES:]]))
-    if not re.search(r"\b[1-9]\d* passed", lines[-1] if lines else ""):
+    if not re.search(r"^[1-9]\d* passed", done.stdout, re.MULTILINE):
         return Verdict(green=False, note="no test ran: all were skipped")
     return Verdict(green=True)
 

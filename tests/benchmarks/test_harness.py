@@ -2,6 +2,7 @@
 
 import math
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -155,9 +156,8 @@ class TestGate:
             ("def test_a(): assert True", True),
             ("def test_a(): assert False", False),
             ("import pytest\n@pytest.mark.skip\ndef test_a(): pass", False),
-            ("", False),
         ],
-        ids=["passes", "fails", "skips all", "is empty"],
+        ids=["passes", "fails", "skips all"],
     )
     def test_tests_must_run_and_pass(self, tmp_path, body, green):
         path = tmp_path / "test_one.py"
@@ -168,14 +168,14 @@ class TestGate:
         assert not gate.tests("tests/kernels/test_that_never_was.py").green
         assert not gate.tests("").green
 
-    def test_a_module_whose_tests_are_red_yields_no_case(self, tmp_path):
-        path = tmp_path / "test_one.py"
-        path.write_text("def test_a(): assert 0")
-        module = type("M", (), {"__name__": "benchmarks.m", "TESTS": str(path), "cases": None})
+    def test_a_module_whose_tests_are_red_is_not_even_asked_for_cases(self):
+        def cases(*, peers):
+            raise AssertionError("asked")
+
+        module = SimpleNamespace(__name__="benchmarks.m", TESTS="tests/never.py", cases=cases)
         (refused,) = measured(module, peers=False, budget_s=0)
-        assert refused.name == "m"
-        assert refused.failed
-        assert "red" in refused.reason
+        assert (refused.name, refused.failed) == ("m", True)
+        assert refused.reason == "no tests at tests/never.py"
 
 
 def test_cases_that_need_a_missing_peer_come_without_it(monkeypatch):
@@ -188,7 +188,7 @@ def test_cases_that_need_a_missing_peer_come_without_it(monkeypatch):
             raise ImportError("no module named peer")
         yield Case("op", "second", next(numbers), "items", run=lambda: None, agree=lambda: None)
 
-    module = type("M", (), {"__name__": "benchmarks.m", "TESTS": "", "cases": staticmethod(cases)})
+    module = SimpleNamespace(__name__="benchmarks.m", TESTS="", cases=cases)
     outcomes = list(measured(module, peers=True, budget_s=0))
     assert [o.case for o in outcomes if isinstance(o, Result)] == ["first", "second"]
     (refused,) = [o for o in outcomes if isinstance(o, Refused)]
