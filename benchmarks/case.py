@@ -59,7 +59,8 @@ class Case:
     within_s: float | None = None
     """The longest median time allowed, where a target is absolute."""
     repeats: int | None = None
-    """How often to measure where one call takes minutes; else the harness decides, at least 5."""
+    """How often to measure where one call takes minutes, and is warm; else the harness warms all
+    calls up and decides, at least 5."""
     memory: str = "process"
     """Whose peak is shown: this `process`, or the `tree` of it and all it has started."""
 

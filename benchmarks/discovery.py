@@ -37,7 +37,7 @@ def discover(wanted: Sequence[str] = ()) -> Iterator[Found]:
         for a name that no module and no package has.
     """
     known = names()
-    unknown = set(wanted) - {name for pair in known for name in pair}
+    unknown = set(wanted) - set(PACKAGES) - {name for _, name in known}
     if unknown:
         raise KeyError(", ".join(sorted(unknown)))
     for package, name in known:

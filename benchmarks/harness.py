@@ -165,16 +165,17 @@ def measure(
 ) -> Result:
     """Time a case. Raises what ours raises; a rival whose import is missing is left out."""
     said = list(notes)
-    warm = {"": _warm_up(case.run, sample)}
+    warm = {"": 0.0 if case.repeats else _warm_up(case.run, sample)}
     rivals: dict[str, Rival] = {}
     for name, rival in case.rivals.items():
         try:
-            warm[name] = _warm_up(rival.call, sample)
+            warm[name] = 0.0 if case.repeats else _warm_up(rival.call, sample)
         except ImportError as error:
             said.append(f"without {name}: {error}")
         else:
             rivals[name] = rival
-    single = case.clock == "cuda"  # events are exact, and a second call would find L2 filled
+    # Device events are exact, and a second call would find the L2 filled.
+    single = case.clock == "cuda" or case.repeats
     calls = {n: 1 if single else max(1, math.ceil(MIN_SAMPLE_S / max(t, 1e-9)))
              for n, t in warm.items()}  # fmt: skip
     rounds = case.repeats or _rounds(sum(warm[n] * calls[n] for n in warm), budget_s)
