@@ -35,7 +35,7 @@ TESTS = (
 )
 CLIPS, HEIGHT = 5, 1280
 CRF, SPEED = "20", "veryfast"
-START_S = 120.0
+START_S = 300.0
 UNAVOIDABLE, AGAIN = 0.8, 20.0
 HOUR_OVER_TEN_MINUTES = 1.027
 """6.3 x for 6 x the length, as an exponent."""

@@ -31,20 +31,24 @@ def rows(media: Path) -> Iterator[Row]:
         for path in sorted((media / "alignment").glob("austen_*.wav"))
         for known in [spoken(path.with_suffix(".json"))]
     ]
-    yield from _rows("read speech", read, "alignment/austen_*.wav (times by pocketsphinx)")
+    where = "alignment/austen_*.wav, whose times an aligner made (pocketsphinx)"
+    yield from _rows("read speech", read, where, exact=False)
     with workshop() as shop:
         sample = make_sample(shop.folder / "talk.mp4", shop.folder / "made")
         known = [Timed(word.text, word.start_s) for word in sample.words]
         found = errors(sample.path, GivenTranscript(format="srt", text=sample.transcript), known)
-        yield from _rows("synthetic talk", [found], "the sample talk (times by its voice)")
+        where = "the sample talk, whose times its voice told"
+        yield from _rows("synthetic talk", [found], where, exact=True)
     yield _lines(media)
 
 
-def _rows(name: str, found: Sequence["Errors"], source: str) -> Iterator[Row]:
+def _rows(name: str, found: Sequence["Errors"], source: str, *, exact: bool) -> Iterator[Row]:
+    """Only times known exactly are a target: an aligner's agree with the aligner it is."""
     all_ms = np.concatenate([one.start_ms for one in found])
     median = float(np.median(all_ms))
     yield Row(f"start of a word, {name}: median error ({len(all_ms)} words)", "ms", median, source,
-              target=f"≤ {MEDIAN_MS:g}", met=median <= MEDIAN_MS)  # fmt: skip
+              target=f"≤ {MEDIAN_MS:g}" if exact else "",
+              met=median <= MEDIAN_MS if exact else None)  # fmt: skip
     yield Row(f"start of a word, {name}: 90th percentile", "ms",
               float(np.percentile(all_ms, 90)), source)  # fmt: skip
     timed = 100 * float(np.mean(np.concatenate([one.heard for one in found])))

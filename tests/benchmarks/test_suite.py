@@ -52,3 +52,13 @@ def test_the_suite_runs_with_nothing_but_numpy_and_torch():
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", [name for package, name in names() if package == "kernels"])
+def test_a_kernels_work_is_counted(name):
+    """Bytes are what the smallest case cannot do without; launches are a device's alone."""
+    (found,) = (f for f in discover([name]) if f.package == "kernels")
+    assert found.module is not None, found.missing
+    case = next(iter(found.module.cases(peers=False)))
+    assert case.work.bytes_moved > 0
+    assert (case.work.launches > 0) == (case.clock == "cuda")
