@@ -13,7 +13,8 @@ from pathlib import Path
 from benchmarks import accepted, report
 from benchmarks.discovery import discover, names
 from benchmarks.environment import environment
-from benchmarks.harness import Growth, Refused, Result, growths, measured
+from benchmarks.figures import Growth, Refused, Result, growths
+from benchmarks.harness import measured
 
 BUDGET_S = 5.0
 

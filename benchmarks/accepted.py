@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import Environment, hardware_slug
-from benchmarks.harness import Growth, Result, Spread, Versus
+from benchmarks.figures import Growth, Result, Spread, Versus
 from benchmarks.report import markdown
 
 HERE = Path(__file__).parent

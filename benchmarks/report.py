@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.environment import Environment
-from benchmarks.harness import Growth, Refused, Result, Spread, Versus, shortfalls
+from benchmarks.figures import Growth, Refused, Result, Spread, Versus, shortfalls
 
 COLUMNS = ("case", "ours", "against", "its time", "ratio", "target", "CPU", "share", "memory")
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks import accepted
-from benchmarks.harness import Growth, Result, Spread, Versus
+from benchmarks.figures import Growth, Result, Spread, Versus
 
 WHERE = {"date": "2030-01-01T00:00:00+00:00", "commit": "abc", "cpu": "A CPU", "cores": 2,
          "memory_gib": 8, "gpu": None}  # fmt: skip
