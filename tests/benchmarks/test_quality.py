@@ -9,7 +9,7 @@ from benchmarks.quality import Row
 from benchmarks.quality import exports as judged
 from benchmarks.quality.speakers import Turn, error
 from benchmarks.quality.speech import edits, rate, words
-from benchmarks.quality.table import cells, groups, measured
+from benchmarks.quality.table import cells, groups, keep, measured
 from benchmarks.workshop import workshop
 from ray_jobs.media.ffmpeg import ffmpeg
 
@@ -102,3 +102,15 @@ def test_a_row_is_written_with_its_unit_and_its_verdict():
         "– (not built)", "", "**no**",
     )  # fmt: skip
     assert "table" not in groups()
+
+
+def test_a_group_measured_again_replaces_its_rows_and_no_others(tmp_path):
+    where = {"date": "2030", "commit": "abc", "cpu": "A CPU", "cores": 2, "memory_gib": 1,
+             "gpu": None}  # fmt: skip
+    keep(tmp_path, where, "first", "First", [Row("old", "%", 1.0, "a file")])
+    keep(tmp_path, where, "second", "Second", [Row("kept", "%", 2.0, "a file", {"peer": 3.0})])
+    keep(tmp_path, where, "first", "First", [Row("new", "%", 4.0, "a file")])
+    text = (tmp_path / "quality.md").read_text()
+    assert "| new | 4 % |" in text
+    assert "| kept | 2 % |  |  | peer 3 % |" in text
+    assert "old" not in text
