@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sanic import Request
 
+from control.database import default
 from control.errors import ApiError, BadRequest, Forbidden, NotFound, Unauthorized
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -44,6 +45,12 @@ PERMISSIONS = {
     Role.ADMIN: ["members:write", "webhooks:write", "audit:read", "billing:write"],
     Role.OWNER: ["organization:write", "owners:write"],
 }
+
+# By hand, as it is asked on every request.
+MEMBERSHIP = """
+SELECT m.id, m.role, m.status, u.is_admin FROM memberships m JOIN users u ON u.id = m.user_id
+ WHERE m.user_id = $1 AND m.organization_id = $2 AND u.is_active
+"""
 
 
 @dataclass(frozen=True)
@@ -115,13 +122,11 @@ async def member_of(request: Request) -> Member:
     Unauthorized, BadRequest, NotFound, Forbidden
         without a token, an organisation, a membership, or an active one.
     """
-    from control.organizations.models import Membership, MemberStatus
+    from control.organizations.models import MemberStatus
 
     caller = await _caller(request)
     organization_id = _organization_id(request, caller.organization_id)
-    rows = await Membership.filter(
-        user_id=caller.user_id, organization_id=organization_id, user__is_active=True
-    ).values("id", "role", "status", "user__is_admin")
+    rows = await default().execute_query_dict(MEMBERSHIP, [caller.user_id, organization_id])
     if not rows:
         raise NotFound("There is no such organisation among yours.", code="organization_not_found")
     if rows[0]["status"] != MemberStatus.ACTIVE:
@@ -132,7 +137,7 @@ async def member_of(request: Request) -> Member:
         organization_id,
         max(Role(rows[0]["role"]), caller.most, key=list(Role).index),
         rows[0]["id"],
-        is_admin=rows[0]["user__is_admin"] and not by_key,
+        is_admin=rows[0]["is_admin"] and not by_key,
         by_key=by_key,
     )
 

@@ -42,6 +42,9 @@ def config(database_url: str, *, pool: int = 10) -> dict[str, Any]:
     connection["credentials"] |= {
         "minsize": 1,
         "maxsize": pool,
+        # asyncpg would send a RESET after every statement; no session of ours holds anything to
+        # reset: locks and settings are a transaction's, listeners have connections of their own.
+        "reset": _nothing,
         "server_settings": {"timezone": "UTC", "application_name": "cutroom"},
     }
     return {
@@ -56,6 +59,10 @@ def config(database_url: str, *, pool: int = 10) -> dict[str, Any]:
         "use_tz": True,
         "timezone": "UTC",
     }
+
+
+async def _nothing(_: asyncpg.Connection) -> None:
+    """What is to be reset when a connection goes back to the pool."""
 
 
 async def start(settings: Settings) -> None:

@@ -25,12 +25,19 @@ from sanic import Sanic
 from sanic_routing.route import Route
 
 from control.access import SAFE, Role
+from control.errors import ApiError
 from control.paging import Listing, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
 REFERENCE = "#/components/schemas/{model}"
 KEY_PATTERN = "^[!#-~]{1,255}$"
+# Open routes that refuse all the same: closed sign-up, an unknown invitation, a forged signature.
+FORBIDS = frozenset({"/v1/users"})
+FINDS = frozenset({"/v1/billing/payments/notifications"})
+MEANINGS = {error.status: error.title for error in ApiError.__subclasses__()} | {
+    ApiError.status: ApiError.title
+}
 BODY: JsonSchemaMode = "validation"
 ANSWER: JsonSchemaMode = "serialization"
 
@@ -174,7 +181,6 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
 
     door = door_of(route)
     summary, _, description = (inspect.getdoc(handler_of(route)) or "").partition("\n")
-    problem = {"application/problem+json": {"schema": schemas.refer(ProblemDetails, ANSWER)}}
     operation: Json = {
         "operationId": handler_of(route).__name__,
         "summary": summary.rstrip("."),
@@ -187,7 +193,7 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
         "security": {"open": [], "worker": [{"worker": []}]}.get(door, [{"token": []}]),
         "responses": {
             str(noted.status): _answer(noted, schemas),
-            "default": {"description": "What went wrong", "content": problem},
+            **_problems(method, door, path, noted, schemas),
         },
     }
     if description.strip():
@@ -212,6 +218,32 @@ def _answer(noted: Spec, schemas: _Schemas) -> Json:
     return answer
 
 
+def _problems(method: str, door: str, path: str, noted: Spec, schemas: _Schemas) -> Json:
+    """What can go wrong with an operation, status by status."""
+    writes = method not in SAFE
+    problem = {"application/problem+json": {"schema": schemas.refer(ProblemDetails, ANSWER)}}
+    when = {
+        400: True,
+        401: door != "open" or path.startswith(("/v1/auth", "/v1/users")),
+        403: door in {"user", "member"} or path in FORBIDS,
+        404: door == "member" or "{" in path or path in FINDS,
+        409: writes,
+        412: method in {"PATCH", "DELETE"} and door != "worker",
+        413: writes,
+        415: noted.body is not None,
+        422: True,
+        429: door != "worker",
+        451: writes and door == "member",
+        500: True,
+        503: True,
+    }
+    return {
+        str(status): {"description": MEANINGS[status], "content": problem}
+        for status, holds in when.items()
+        if holds
+    }
+
+
 def _path_parameters(path: str) -> list[Json]:
     return [
         {"name": name, "in": "path", "required": True, "schema": _id_schema(name)}
@@ -230,7 +262,7 @@ def _headers(method: str, door: str, path: str) -> list[Json]:
         headers.append(("X-Org-ID", True, {"type": "string", "format": "uuid"}))
     if door in {"member", "user"} and method == "POST":
         headers.append(("Idempotency-Key", False, {"type": "string", "pattern": KEY_PATTERN}))
-    if method == "PATCH" and door != "worker":
+    if method in {"PATCH", "DELETE"} and door != "worker":
         headers.append(("If-Match", False, {"type": "string"}))
     return [
         {"name": name, "in": "header", "required": required, "schema": schema}

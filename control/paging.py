@@ -1,15 +1,18 @@
 """Lists: one page of a query, its place in the whole, and one shape for all of them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, TypeAdapter
 from sanic import HTTPResponse, Request
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from control.bodies import In, query, reply
+from control.compiled import count, select
+from control.records import find
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 T = TypeVar("T", bound=BaseModel)
@@ -36,7 +39,10 @@ class Pagination(BaseModel):
 
 
 class Listing(BaseModel, Generic[T]):
-    """`count` is the number of items on this page, `pagination.total` of all."""
+    """`count` is the number of items on this page, `pagination.total` of all.
+
+    A total above 10,000 may be some seconds old; `has_more` never is.
+    """
 
     items: list[T]
     count: int
@@ -49,23 +55,44 @@ async def listing(
     page: Page,
     *,
     order: tuple[str, ...] = ("-created_at", "id"),
-    complete: Callable[[list[dict[str, Any]]], Awaitable[None]] | None = None,
+    within: tuple[QuerySet[Any], UUID] | None = None,
+    complete: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> HTTPResponse:
     """One page of `queryset` as `out`, newest first, in two queries and without row objects.
 
     Every field of `out` is a column of the row, or is named in `out.columns`
-    (`{field: "relation__column"}`), or has a default, or is put into
-    the rows by `complete`.
+    (`{field: "relation__column"}`), or has a default, or is put into the rows by `complete`.
+    `within` names the row whose list it is: where nothing is listed, it must be there all the same.
+
+    Raises
+    ------
+    NotFound
+        for a list within something that is not there.
     """
-    model: type[Model] = queryset.model
-    columns = _columns(model, out)
-    rows = await queryset.order_by(*order).limit(page.limit).offset(page.offset).values(**columns)
+    columns = _columns(queryset.model, out)
+    rows = await select(queryset, columns, order, page.limit + 1, page.offset)
+    if within and not rows:
+        await find(*within)
+    total = await total_of(queryset, page, len(rows))
+    del rows[page.limit :]
     if complete:
-        await complete(rows)
-    total = page.offset + len(rows)
-    if len(rows) == page.limit or (page.offset and not rows):
-        total = await queryset.count()
-    return listed([out.model_validate(row) for row in rows], out, page, total)
+        complete(rows)
+    items: list[T] = _many(out).validate_python(rows)  # type: ignore[arg-type]  # a model is hashable
+    return listed(items, out, page, total)
+
+
+async def total_of(queryset: QuerySet[Any], page: Page, found: int) -> int:
+    """How many there are in all, `found` of them from `page.offset` on when one more than
+    `page.limit` was asked for; counts only where that does not tell.
+    """
+    if found > page.limit or (page.offset and not found):
+        return await count(queryset)
+    return page.offset + found
+
+
+@lru_cache
+def _many(out: type[BaseModel]) -> TypeAdapter[Any]:
+    return TypeAdapter(list[out])  # type: ignore[valid-type]
 
 
 def listed(items: list[T], out: type[T], page: Page, total: int) -> HTTPResponse:

@@ -1,5 +1,6 @@
 """Artifacts of projects, videos and clips: list what was made, register what you made."""
 
+from typing import Any
 from uuid import UUID
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -14,7 +15,7 @@ from control.clips.models import Clip
 from control.dmca.blocks import ARTIFACT_BLOCKED
 from control.errors import Invalid
 from control.openapi import spec
-from control.paging import Page, listed
+from control.paging import Page, listed, total_of
 from control.projects.models import Project
 from control.records import find
 from control.videos.models import Video
@@ -41,15 +42,18 @@ async def with_url(request: Request, row: ArtifactRow) -> ArtifactOut:
     return shown
 
 
-async def _list(request: Request, rows: QuerySet[ArtifactRow]) -> HTTPResponse:
+async def _list(
+    request: Request, rows: QuerySet[ArtifactRow], owner: tuple[QuerySet[Any], UUID]
+) -> HTTPResponse:
     page, wanted = Page.of(request), query(request, Wanted)
     if wanted.kind:
         rows = rows.filter(kind=wanted.kind)
     shown = rows.annotate(taken_down=ARTIFACT_BLOCKED).order_by("-created_at", "id")
-    items = [
-        await with_url(request, row) for row in await shown.limit(page.limit).offset(page.offset)
-    ]
-    return listed(items, ArtifactOut, page, await rows.count())
+    found = await shown.limit(page.limit + 1).offset(page.offset)
+    if not found:
+        await find(*owner)
+    items = [await with_url(request, row) for row in found[: page.limit]]
+    return listed(items, ArtifactOut, page, await total_of(rows, page, len(found)))
 
 
 async def _register(request: Request, **owner: UUID | None) -> HTTPResponse:
@@ -86,8 +90,8 @@ async def get_artifact(request: Request, artifact_id: UUID) -> HTTPResponse:
 async def list_project_artifacts(request: Request, project_id: UUID) -> HTTPResponse:
     """Everything that was made in a project, newest first."""
     member = request.ctx.member
-    await find(Project.of(member), project_id)
-    return await _list(request, ArtifactRow.of(member).filter(project_id=project_id))
+    rows = ArtifactRow.of(member).filter(project_id=project_id)
+    return await _list(request, rows, (Project.of(member), project_id))
 
 
 @blueprint.post("/projects/<project_id:uuid>/artifacts")
@@ -103,8 +107,8 @@ async def register_project_artifact(request: Request, project_id: UUID) -> HTTPR
 async def list_video_artifacts(request: Request, video_id: UUID) -> HTTPResponse:
     """Everything that was made of a video, newest first."""
     member = request.ctx.member
-    await find(Video.of(member), video_id)
-    return await _list(request, ArtifactRow.of(member).filter(video_id=video_id))
+    rows = ArtifactRow.of(member).filter(video_id=video_id)
+    return await _list(request, rows, (Video.of(member), video_id))
 
 
 @blueprint.post("/videos/<video_id:uuid>/artifacts")
@@ -120,8 +124,8 @@ async def register_video_artifact(request: Request, video_id: UUID) -> HTTPRespo
 async def list_clip_artifacts(request: Request, clip_id: UUID) -> HTTPResponse:
     """Everything that was made of a clip, newest first."""
     member = request.ctx.member
-    await find(Clip.of(member), clip_id)
-    return await _list(request, ArtifactRow.of(member).filter(clip_id=clip_id))
+    rows = ArtifactRow.of(member).filter(clip_id=clip_id)
+    return await _list(request, rows, (Clip.of(member), clip_id))
 
 
 @blueprint.post("/clips/<clip_id:uuid>/artifacts")

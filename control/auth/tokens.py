@@ -4,6 +4,7 @@ import hashlib
 import re
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -64,14 +65,21 @@ def verify(
     """
     moment = time.time() if now is None else now
     try:
-        key = _key_for(token, keys)
-        claims: dict[str, Any] = jwt.decode(
-            token, key, algorithms=[ALGORITHM], audience=audience, issuer=issuer, options=UNTIMED
-        )
+        claims = _claims(token, tuple(keys), audience, issuer)
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError):
         raise _refused() from None
     if not isinstance(claims["sub"], str) or not _in_time(claims, moment):
         raise _refused()
+    return dict(claims)
+
+
+@lru_cache(maxsize=1024)
+def _claims(token: str, keys: tuple[bytes, ...], audience: str, issuer: str) -> dict[str, Any]:
+    """What a token that one of the keys signed says, whatever the time is."""
+    key = _key_for(token, keys)
+    claims: dict[str, Any] = jwt.decode(
+        token, key, algorithms=[ALGORITHM], audience=audience, issuer=issuer, options=UNTIMED
+    )
     return claims
 
 

@@ -24,7 +24,7 @@ from control.clips.cuts import style_of
 from control.errors import Conflict, Invalid
 from control.jobs.queue import enqueue
 from control.openapi import spec
-from control.paging import Page, listed, listing
+from control.paging import Page, listed, listing, total_of
 from control.paths import word
 from control.records import amend, find, now
 from control.settings import Settings
@@ -169,13 +169,14 @@ async def register_brand_asset(request: Request, brand_kit_id: UUID) -> HTTPResp
 async def list_brand_assets(request: Request, brand_kit_id: UUID) -> HTTPResponse:
     """A kit's assets, newest first; deleted ones are not shown."""
     page, wanted = Page.of(request), query(request, AssetQuery)
-    kit = await find(BrandKit.of(request.ctx.member), brand_kit_id)
-    rows = BrandAsset.filter(kit_id=kit.id, deleted_at=None)
+    rows = BrandAsset.of(request.ctx.member).filter(kit_id=brand_kit_id, deleted_at=None)
     if wanted.kind:
         rows = rows.filter(kind=wanted.kind)
-    found = await rows.order_by("-created_at", "id").limit(page.limit).offset(page.offset)
-    items = [await _shown(request, asset) for asset in found]
-    return listed(items, AssetOut, page, await rows.count())
+    found = await rows.order_by("-created_at", "id").limit(page.limit + 1).offset(page.offset)
+    if not found:
+        await find(BrandKit.of(request.ctx.member), brand_kit_id)
+    items = [await _shown(request, asset) for asset in found[: page.limit]]
+    return listed(items, AssetOut, page, await total_of(rows, page, len(found)))
 
 
 @blueprint.delete("/<brand_kit_id:uuid>/assets/<asset_id:uuid>")

@@ -85,9 +85,9 @@ async def generate_clips_verb(request: Request, video_id: str) -> HTTPResponse:
 async def list_clips(request: Request, video_id: UUID) -> HTTPResponse:
     """A video's clips, best first; ones that a newer search replaced are left out."""
     member, page = request.ctx.member, Page.of(request)
-    await find(Video.of(member), video_id)
     rows = Clip.of(member).filter(video_id=video_id).exclude(status=ClipStatus.SUPERSEDED)
-    return await listing(rows, ClipOut, page, order=("rank", "id"))
+    whose = (Video.of(member), video_id)
+    return await listing(rows, ClipOut, page, order=("rank", "id"), within=whose)
 
 
 @blueprint.get("/clips/<clip_id:uuid>")

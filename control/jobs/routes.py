@@ -34,8 +34,8 @@ async def get_job(request: Request, job_id: UUID) -> HTTPResponse:
 async def list_jobs(request: Request, project_id: UUID) -> HTTPResponse:
     """A project's jobs, newest first."""
     member, page = request.ctx.member, Page.of(request)
-    await find(Project.of(member), project_id)
-    return await listing(Job.of(member).filter(project_id=project_id), JobOut, page)
+    rows = Job.of(member).filter(project_id=project_id)
+    return await listing(rows, JobOut, page, within=(Project.of(member), project_id))
 
 
 @blueprint.patch("/<job_id:uuid>")

@@ -5,7 +5,7 @@ from uuid import UUID
 from sanic import Blueprint, HTTPResponse, Request, empty
 from tortoise.transactions import in_transaction
 
-from control.access import Role
+from control.access import Member, Role
 from control.audit import trail
 from control.bodies import body, reply
 from control.dmca.blocks import refuse_held
@@ -14,7 +14,7 @@ from control.openapi import spec
 from control.paging import Page, listing
 from control.projects.models import Project
 from control.projects.schemas import CreateProject, ProjectOut, ProjectPatch
-from control.projects.status import add_status
+from control.projects.status import VIDEOS, add_status
 from control.records import amend, check_if_match, find
 from control.videos.models import Video
 
@@ -32,14 +32,14 @@ async def create_project(request: Request) -> HTTPResponse:
         )
         await trail.record(tx, member, "project.created", project, after=wanted)
     location = {"Location": f"/v1/projects/{project.id}"}
-    return reply(await _shown(project), 201, location)
+    return reply(await _shown(member, project.id), 201, location)
 
 
 @blueprint.get("/")
 @spec(lists=ProjectOut)
 async def list_projects(request: Request) -> HTTPResponse:
     """The organisation's projects, newest first."""
-    ours = Project.of(request.ctx.member)
+    ours = Project.of(request.ctx.member).annotate(videos=VIDEOS)
     return await listing(ours, ProjectOut, Page.of(request), complete=add_status)
 
 
@@ -47,8 +47,7 @@ async def list_projects(request: Request) -> HTTPResponse:
 @spec(returns=ProjectOut)
 async def get_project(request: Request, project_id: UUID) -> HTTPResponse:
     """One project."""
-    project = await find(Project.of(request.ctx.member), project_id)
-    return reply(await _shown(project))
+    return reply(await _shown(request.ctx.member, project_id))
 
 
 @blueprint.patch("/<project_id:uuid>")
@@ -60,7 +59,7 @@ async def change_project(request: Request, project_id: UUID) -> HTTPResponse:
         project = await find(Project.of(member).using_db(tx), project_id)
         before = await amend(project, patch, request=request, using=tx)
         await trail.record(tx, member, "project.updated", project, before=before, after=patch)
-    return reply(await _shown(project))
+    return reply(await _shown(member, project.id))
 
 
 @blueprint.delete("/<project_id:uuid>", ctx_role=Role.ADMIN)
@@ -78,9 +77,8 @@ async def delete_project(request: Request, project_id: UUID) -> HTTPResponse:
     return empty()
 
 
-async def _shown(project: Project) -> ProjectOut:
-    row = {
-        name: getattr(project, name) for name in ProjectOut.model_fields if hasattr(project, name)
-    }
-    await add_status([row])
+async def _shown(member: Member, project_id: UUID) -> ProjectOut:
+    project = await find(Project.of(member).annotate(videos=VIDEOS), project_id)
+    row = {name: getattr(project, name, None) for name in ProjectOut.model_fields}
+    add_status([row])
     return ProjectOut.model_validate(row)

@@ -1,7 +1,7 @@
 """What a project looks like from outside."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
 from pydantic import Field
@@ -24,6 +24,8 @@ class ProjectPatch(Patch):
 
 class ProjectOut(Out):
     """`status` follows from the videos: that of the one least far, `empty` without any."""
+
+    columns: ClassVar[dict[str, str]] = {"videos": "videos"}
 
     id: UUID
     organization_id: UUID

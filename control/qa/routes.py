@@ -108,8 +108,8 @@ async def list_findings(request: Request, run_id: UUID) -> HTTPResponse:
     """A run's findings, newest first."""
     member, page = request.ctx.member, Page.of(request)
     wanted = query(request, FindingQuery).model_dump(exclude_none=True)
-    run = await find(QaRun.of(member), run_id)
-    return await listing(QaFinding.of(member).filter(run_id=run.id, **wanted), FindingOut, page)
+    rows = QaFinding.of(member).filter(run_id=run_id, **wanted)
+    return await listing(rows, FindingOut, page, within=(QaRun.of(member), run_id))
 
 
 @blueprint.get("/<run_id:uuid>/findings/<finding_id:uuid>")
@@ -167,8 +167,8 @@ def _may_decide(run: QaRun, reviewer_id: UUID, state: ReviewState | None) -> Non
 async def list_reviews(request: Request, run_id: UUID) -> HTTPResponse:
     """A run's reviews, newest first."""
     member, page = request.ctx.member, Page.of(request)
-    run = await find(QaRun.of(member), run_id)
-    return await listing(QaReview.of(member).filter(run_id=run.id), ReviewOut, page)
+    rows = QaReview.of(member).filter(run_id=run_id)
+    return await listing(rows, ReviewOut, page, within=(QaRun.of(member), run_id))
 
 
 @blueprint.patch("/<run_id:uuid>/reviews/<review_id:uuid>", ctx_role=Role.REVIEWER)

@@ -1,10 +1,9 @@
 """From a retelling to the job that films it, and from its job to how it stands."""
 
-from collections.abc import Iterable
 from typing import Any
-from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.expressions import RawSQL
 
 from control.access import Member
 from control.errors import Conflict
@@ -22,6 +21,7 @@ MANNER = {
     "language", "keep_share", "writer", "voice", "speaker", "speed", "max_stretch", "loudness",
     "ducking", "style", "aspect", "height", "encoder", "crf", "render_speed",
 }  # fmt: skip
+JOB_STATE = RawSQL("(SELECT state FROM jobs WHERE jobs.id = retells.job_id)")
 NEEDED = "Nothing is known of what is said: transcribe the video first."
 
 
@@ -74,25 +74,19 @@ async def render(
     return job, found
 
 
-async def add_status(rows: list[dict[str, Any]]) -> None:
-    """Put `status` into rows of retellings, by their newest jobs."""
-    states = await _states(row["job_id"] for row in rows)
+def add_status(rows: list[dict[str, Any]]) -> None:
+    """Put `status` into rows of retellings, by the `job_state` of their newest jobs."""
     for row in rows:
-        row["status"] = status_of(
-            states.get(row["job_id"]), row["version"], row["rendered_version"]
-        )
+        state = JobState(row["job_state"]) if row["job_state"] else None
+        row["status"] = status_of(state, row["version"], row["rendered_version"])
 
 
 async def shown(row: RetellRow) -> RetellOut:
     plain = {name: getattr(row, name) for name in RetellOut.model_fields if hasattr(row, name)}
-    await add_status([plain])
+    states = await Job.filter(id=row.job_id).values_list("state", flat=True) if row.job_id else []
+    plain["job_state"] = next(iter(states), None)
+    add_status([plain])
     return RetellOut.model_validate(plain)
-
-
-async def _states(job_ids: Iterable[UUID | None]) -> dict[UUID, JobState]:
-    wanted = [job_id for job_id in job_ids if job_id]
-    rows = await Job.filter(id__in=wanted).values("id", "state") if wanted else []
-    return {row["id"]: JobState(row["state"]) for row in rows}
 
 
 def status_of(state: JobState | None, version: int, rendered: int | None) -> RetellStatus:

@@ -20,7 +20,7 @@ from control.paths import verb
 from control.projects.models import Project
 from control.records import check_if_match, find
 from control.retell.models import RetellRow
-from control.retell.orders import MANNER, NEEDED, add_status, order_of, render, shown
+from control.retell.orders import JOB_STATE, MANNER, NEEDED, add_status, order_of, render, shown
 from control.retell.schemas import (
     RetellChanged,
     Retelling,
@@ -88,9 +88,11 @@ async def retell_project(request: Request, project_id: UUID) -> HTTPResponse:
 async def list_retellings(request: Request, project_id: UUID) -> HTTPResponse:
     """A project's retellings with their scripts, newest first."""
     member = request.ctx.member
-    await find(Project.of(member), project_id)
-    rows = RetellRow.of(member).filter(project_id=project_id)
-    return await listing(rows, RetellOut, Page.of(request), complete=add_status)
+    rows = RetellRow.of(member).filter(project_id=project_id).annotate(job_state=JOB_STATE)
+    return await listing(
+        rows, RetellOut, Page.of(request), complete=add_status,
+        within=(Project.of(member), project_id),
+    )  # fmt: skip
 
 
 @blueprint.get("/<retell_id:uuid>")

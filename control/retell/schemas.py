@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -116,6 +116,8 @@ class RetellReport(Out):
 
 class RetellOut(Out):
     """`status` follows from the newest job and from whether the script was mended since."""
+
+    columns: ClassVar[dict[str, str]] = {"job_state": "job_state"}
 
     id: UUID
     project_id: UUID

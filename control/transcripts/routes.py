@@ -68,10 +68,9 @@ async def make_transcript(request: Request, video_id: UUID) -> HTTPResponse:
 async def list_transcripts(request: Request, video_id: UUID) -> HTTPResponse:
     """A video's transcripts, newest first, without their words."""
     member, page = request.ctx.member, Page.of(request)
-    await find(Video.of(member), video_id)
     return await listing(
         Transcript.of(member).filter(video_id=video_id), TranscriptBrief, page,
-        order=("-made_at", "id"),
+        order=("-made_at", "id"), within=(Video.of(member), video_id),
     )  # fmt: skip
 
 
@@ -137,9 +136,11 @@ async def _stale(
 async def list_revisions(request: Request, video_id: UUID, transcript_id: UUID) -> HTTPResponse:
     """Every edit of a transcript with its author and what it changed, newest first."""
     member = request.ctx.member
-    transcript = await find(Transcript.of(member).filter(video_id=video_id), transcript_id)
-    rows = TranscriptRevision.of(member).filter(transcript_id=transcript.id)
-    return await listing(rows, RevisionOut, Page.of(request), order=("-revision",))
+    rows = TranscriptRevision.of(member).filter(
+        transcript_id=transcript_id, transcript__video_id=video_id
+    )
+    whose = (Transcript.of(member).filter(video_id=video_id), transcript_id)
+    return await listing(rows, RevisionOut, Page.of(request), order=("-revision",), within=whose)
 
 
 @blueprint.delete("/<transcript_id:uuid>")

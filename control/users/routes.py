@@ -107,8 +107,8 @@ class Profile(Patch):
 async def list_user_organizations(request: Request, user_id: UUID) -> HTTPResponse:
     """A person's organisations: one's own all, another's those shared with the caller."""
     caller = request.ctx.user
-    await find(_visible(caller), user_id)
     theirs = Organization.filter(id__in=_organizations_of(user_id))
     if user_id != caller.user_id and not caller.is_admin:
         theirs = theirs.filter(id__in=_organizations_of(caller.user_id))
-    return await listing(theirs, OrganizationOut, Page.of(request))
+    whom = (_visible(caller), user_id)
+    return await listing(theirs, OrganizationOut, Page.of(request), within=whom)

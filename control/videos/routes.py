@@ -182,5 +182,5 @@ async def delete_video(request: Request, video_id: UUID) -> HTTPResponse:
 async def list_videos(request: Request, project_id: UUID) -> HTTPResponse:
     """A project's videos, newest first."""
     member, page = request.ctx.member, Page.of(request)
-    await find(Project.of(member), project_id)
-    return await listing(Video.of(member).filter(project_id=project_id), VideoOut, page)
+    rows = Video.of(member).filter(project_id=project_id)
+    return await listing(rows, VideoOut, page, within=(Project.of(member), project_id))
