@@ -69,15 +69,16 @@ async def listing(
     NotFound
         for a list within something that is not there.
     """
-    columns = _columns(queryset.model, out)
+    model: type[Model] = queryset.model
+    columns = _columns(model, out)
     rows = await select(queryset, columns, order, page.limit + 1, page.offset)
-    if within and not rows:
-        await find(*within)
     total = await total_of(queryset, page, len(rows))
+    if within and not total:
+        await find(*within)
     del rows[page.limit :]
     if complete:
         complete(rows)
-    items: list[T] = _many(out).validate_python(rows)  # type: ignore[arg-type]  # a model is hashable
+    items: list[T] = _many(out).validate_python(rows)
     return listed(items, out, page, total)
 
 

@@ -50,10 +50,11 @@ async def _list(
         rows = rows.filter(kind=wanted.kind)
     shown = rows.annotate(taken_down=ARTIFACT_BLOCKED).order_by("-created_at", "id")
     found = await shown.limit(page.limit + 1).offset(page.offset)
-    if not found:
+    total = await total_of(rows, page, len(found))
+    if not total:
         await find(*owner)
     items = [await with_url(request, row) for row in found[: page.limit]]
-    return listed(items, ArtifactOut, page, await total_of(rows, page, len(found)))
+    return listed(items, ArtifactOut, page, total)
 
 
 async def _register(request: Request, **owner: UUID | None) -> HTTPResponse:

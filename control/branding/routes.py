@@ -173,10 +173,11 @@ async def list_brand_assets(request: Request, brand_kit_id: UUID) -> HTTPRespons
     if wanted.kind:
         rows = rows.filter(kind=wanted.kind)
     found = await rows.order_by("-created_at", "id").limit(page.limit + 1).offset(page.offset)
-    if not found:
+    total = await total_of(rows, page, len(found))
+    if not total:
         await find(BrandKit.of(request.ctx.member), brand_kit_id)
     items = [await _shown(request, asset) for asset in found[: page.limit]]
-    return listed(items, AssetOut, page, await total_of(rows, page, len(found)))
+    return listed(items, AssetOut, page, total)
 
 
 @blueprint.delete("/<brand_kit_id:uuid>/assets/<asset_id:uuid>")

@@ -25,7 +25,11 @@ class JobState(StrEnum):
 
 
 class Job(TenantRecord):
-    """A piece of work; `attempt` fences its workers, `report_seq` their reports."""
+    """A piece of work; `attempt` fences its workers, `report_seq` their reports.
+
+    The queue's own index is written by hand in the migration 0010: Tortoise knows no descending
+    columns, and a claim must not sort all that waits.
+    """
 
     kind = fields.CharEnumField(JobKind, max_length=32, description="module that does it")
     state = fields.CharEnumField(JobState, max_length=32, default=JobState.QUEUED)
@@ -61,7 +65,8 @@ class Job(TenantRecord):
             ("organization_id", "created_at", "id"),
             ("project_id", "created_at", "id"),
             ("organization_id", "kind", "spec_sha256"),
-            ("state", "kind", "priority", "queued_at"),
+            ("organization_id", "finished_at"),
+            ("video_id", "kind"),
             ("state", "lease_until"),
         )
 

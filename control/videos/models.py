@@ -54,5 +54,6 @@ class Video(TenantRecord):
         table = "videos"
         indexes = (
             ("project_id", "created_at", "id"),
+            ("project_id", "status"),
             ("organization_id", "sha256"),
         )
