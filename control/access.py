@@ -175,7 +175,7 @@ async def _caller(request: Request) -> _Caller:
     elif scheme.lower() != "bearer":
         token = ""
     if not token:
-        raise Unauthorized("Send Authorization: Bearer <token>.", code="token_missing")
+        raise Unauthorized("Send Authorization: Bearer <token>; POST /v1/auth/token gives one.", code="token_missing")
     token = token.strip()
     if token.startswith(keys.MARK):
         holder = await keys.holder_of(token)
@@ -189,7 +189,10 @@ def _organization_id(request: Request, of_key: UUID | None) -> UUID:
         given = request.args.get("org_id")
     in_path = request.match_info.get("organization_id")
     if given is None and in_path is None and of_key is None:
-        raise BadRequest("X-Org-ID is missing: name the organisation.", code="organization_missing")
+        raise BadRequest(
+            "Send X-Org-ID with the id of an organisation of yours; GET /v1/auth/me lists them.",
+            code="organization_missing",
+        )
     try:
         ids = {UUID(str(text)) for text in (given, in_path, of_key) if text is not None}
     except ValueError:

@@ -91,13 +91,21 @@ class TooLarge(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    status, code, title = 415, "unsupported_media_type", "Send application/json"
+    status, code, title = 415, "unsupported_media_type", "Send Content-Type: application/json"
 
 
 class Invalid(ApiError):
     """Well-formed but wrong; `Invalid.at("field", "what is wrong")` points at one field."""
 
     status, code, title = 422, "invalid", "Some fields are not valid"
+
+    def __init__(
+        self, detail: str | None = None, *, errors: Sequence[Pointed] = (), **more: Any
+    ) -> None:
+        if detail is None and errors:
+            others = f" ({len(errors) - 1} more in errors)" if len(errors) > 1 else ""
+            detail = f"{errors[0]['at'] or 'The body'}: {errors[0]['message']}{others}"
+        super().__init__(detail, errors=errors, **more)
 
     @classmethod
     def at(cls, at: str, message: str) -> "Invalid":

@@ -113,7 +113,8 @@ def running(settings: Settings, *, say: Callable[[str], None]) -> Iterator[Serve
             dashboard_url = ray.dashboard_url
             _run_once("release", environment)
         say("starting the API and the background processes")
-        children = [Child(name, environment, logs / f"{name}.log") for name in PROCESSES]
+        names = [*PROCESSES, *["http"] * (settings.http_workers - 1)]
+        children = [Child(name, environment, logs / f"{name}.log") for name in names]
         stack.callback(_stop_all, children)
         for child in children:
             child.keep()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sys
 
 from control import database
@@ -19,9 +20,14 @@ FIRST_EMAIL = "owner@cutroom.localhost"
 
 
 def http(settings: Settings) -> None:
-    """Serve the API until told to stop."""
+    """Serve the API until told to stop, beside as many processes of its kind as there are."""
     app = create_app(settings)
-    app.run(settings.host, settings.port, single_process=True, motd=False, access_log=False)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind((settings.host, settings.port))
+        app.run(sock=listener, single_process=True, motd=False, access_log=False)
 
 
 def migrate(settings: Settings) -> None:

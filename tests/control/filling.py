@@ -55,7 +55,8 @@ NAMES = {
     "projects": "project", "videos": "video", "jobs": "job", "clips": "clip",
     "transcripts": "transcript", "retells": "retell", "webhook_endpoints": "endpoint",
     "qa_runs": "run", "brand_kits": "kit", "artifacts": "artifact",
-    "webhook_deliveries": "delivery", "dmca_notices": "notice", "qa_findings": "finding", "api_keys": "key",
+    "webhook_deliveries": "delivery", "dmca_notices": "notice", "qa_findings": "finding",
+    "api_keys": "key", "brand_assets": "asset",
 }  # fmt: skip
 LARGE = {
     "videos", "jobs", "clips", "artifacts", "audit_logs", "webhook_deliveries", "usage_events",

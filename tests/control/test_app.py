@@ -1,9 +1,14 @@
 """The app around the API: health, browsers of other sites, and a log that keeps secrets."""
 
+import asyncio
 import logging
+import os
+import socket
 import subprocess
 import sys
+from dataclasses import replace
 
+import httpx
 import pytest
 
 SITE = "https://studio.example"
@@ -50,3 +55,33 @@ def test_the_http_process_knows_neither_ray_nor_the_gpu_libraries():
     code = "import control.app, sys; print(sorted({'ray', 'torch', 'numpy'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+async def test_processes_of_the_api_share_one_port(settings):
+    """The second starts while the first listens, and answers when the first has gone."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        shared = replace(settings, port=probe.getsockname()[1])
+    command = [sys.executable, "-m", "control.tasks", "http"]
+    environment = {**os.environ, **shared.as_environment()}
+    first, second = (subprocess.Popen(command, env=environment) for _ in range(2))
+    try:
+        await until_ready(shared.local_url)
+        await asyncio.sleep(1)
+        first.terminate()
+        await asyncio.to_thread(first.wait, 20)
+        await until_ready(shared.local_url)
+        assert second.poll() is None
+    finally:
+        first.kill()
+        second.kill()
+
+
+async def until_ready(url):
+    async with asyncio.timeout(30), httpx.AsyncClient() as client:
+        while True:
+            try:
+                if (await client.get(f"{url}/readyz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.1)
