@@ -4,19 +4,27 @@ Works on decoded planes at analysis size, batch after batch; the carried state i
 `LONG` signatures, so memory does not grow with the recording.
 """
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.frame_change import cpu
 from kernels.frame_change.boundaries import Shot, cut_probability, shots
-from kernels.frame_change.reference import BINS, LONG, SIGNATURE, SKIP
 
-__all__ = ["FrameChange", "Shot", "Stream", "cut_probability", "join", "shots"]
+__all__ = [
+    "FrameChange",
+    "Shot",
+    "Stream",
+    "checked",
+    "cut_probability",
+    "join",
+    "joined",
+    "shots",
+]
 
 Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 
 class FrameChange(NamedTuple):
@@ -42,43 +50,75 @@ class Stream:
     """Frame change over batches; any split into batches gives the same numbers."""
 
     def __init__(self) -> None:
-        self.luma: Bytes | None = None
-        self.histogram = np.zeros(BINS)
-        self.signatures = np.zeros((LONG, SIGNATURE), dtype=np.float32)
-        self.seen = 0
+        self.shape: tuple[int, ...] | None = None
+        self.state: object = None
 
-    def push(self, luma: Bytes, chroma: Bytes) -> FrameChange:
-        """Measure the next frames.
+    def push(self, luma: Any, chroma: Any) -> FrameChange:
+        """Measure the next frames, where they lie: CUDA tensors on their GPU, without waiting.
 
         Parameters
         ----------
-        luma : [n, h, w] uint8, h and w at least 9 and 16.
-        chroma : [n, 2, h2, w2] uint8.
+        luma : [n, h, w] uint8, an array or a tensor.
+        chroma : [n, 2, h2, w2] uint8 of the same kind, with any strides: NV12's interleaved plane
+            [n, h2, w2, 2] goes in as its view `uv.movedim(-1, 1)`.
+
+        Returns
+        -------
+        FrameChange
+            of CUDA tensors for CUDA tensors, else of arrays.
+
+        Raises
+        ------
+        ValueError
+            for other shapes or types, and when the size changes.
         """
-        if luma.ndim != 3 or chroma.ndim != 4 or len(luma) != len(chroma):
-            raise ValueError(f"want [n,h,w] and [n,2,h,w], not {luma.shape} and {chroma.shape}")
-        if luma.dtype != np.uint8 or chroma.dtype != np.uint8:
-            raise ValueError("planes must be uint8")
-        if self.luma is not None and self.luma.shape != luma.shape[1:]:
+        luma, chroma = checked(luma, chroma)
+        if self.shape not in {None, luma.shape[1:]}:
             raise ValueError("frames must keep their size")
         if not len(luma):
-            return FrameChange(*(np.empty(0, np.float32) for _ in FrameChange._fields))
-        luma, chroma = np.ascontiguousarray(luma), np.ascontiguousarray(chroma)
-        before = luma[0] if self.luma is None else self.luma
-        rows, self.histogram, signatures = cpu.measure(
-            luma, chroma, before, self.histogram, self.seen
+            return join([])
+        self.shape = luma.shape[1:]
+        # numba and Triton are imported where they are used.
+        where = "cpu" if isinstance(luma, np.ndarray) else "fused"
+        backend = import_module(f"kernels.frame_change.{where}")
+        signals, self.state = backend.push(luma, chroma, self.state)
+        return FrameChange(*signals)
+
+
+def checked(luma: Any, chroma: Any) -> tuple[Any, Any]:
+    """The planes of a batch as CUDA tensors, or as contiguous arrays.
+
+    Raises
+    ------
+    ValueError
+        unless they are [n, h, w] and [n, 2, h2, w2], uint8, of at least one pixel.
+    """
+    if luma.ndim != 3 or chroma.ndim != 4 or len(luma) != len(chroma) or chroma.shape[1] != 2:
+        raise ValueError(
+            f"want [n,h,w] and [n,2,h,w], not {tuple(luma.shape)} and {tuple(chroma.shape)}"
         )
-        history = np.concatenate([self.signatures, signatures])
-        compared = cpu.compare(history, len(luma), self.seen, SKIP)
-        self.signatures = history[-LONG:].copy()
-        self.luma = luma[-1].copy()
-        self.seen += len(luma)
-        change = np.maximum(compared[:, 0], 0.5 * rows[:, 3]).astype(np.float32)
-        return FrameChange(rows[:, 0], rows[:, 1], change, rows[:, 2], *compared[:, 1:].T)
+    if 0 in {*luma.shape[1:], *chroma.shape[1:]}:
+        raise ValueError("frames must have pixels")
+    # numpy says "uint8", torch "torch.uint8".
+    if any(str(plane.dtype).rpartition(".")[2] != "uint8" for plane in (luma, chroma)):
+        raise ValueError("planes must be uint8")
+    if getattr(luma, "is_cuda", False):
+        return luma, chroma
+    return np.ascontiguousarray(luma), np.ascontiguousarray(chroma)
 
 
-def join(parts: list[FrameChange]) -> FrameChange:
-    """The signals of consecutive batches as one."""
+def join(parts: Sequence[FrameChange]) -> FrameChange:
+    """The signals of consecutive batches as one, in host memory."""
     if not parts:
         return FrameChange(*(np.empty(0, np.float32) for _ in FrameChange._fields))
-    return FrameChange(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return FrameChange(*(joined(columns) for columns in zip(*parts, strict=True)))
+
+
+def joined(columns: Sequence[Any]) -> Floats:
+    """Arrays or tensors of consecutive batches as one array."""
+    if all(isinstance(column, np.ndarray) for column in columns):
+        return np.concatenate(columns)
+    import torch
+
+    whole = torch.cat([torch.as_tensor(column, device=columns[0].device) for column in columns])
+    return cast("Floats", whole.cpu().numpy())

@@ -66,8 +66,10 @@ def shots(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[Shot]:
     if not n:
         return []
     starts: dict[int, Transition] = dict.fromkeys(fades(signal, times_s), "fade")
+    opening = int(np.argmax(signal.luma_mean > BLACK))
     for frame in dissolves(signal):
-        if all(abs(frame - other) > 2 * LONG for other in starts):
+        apart = all(abs(frame - other) > 2 * LONG for other in starts)
+        if apart and not 0 < opening > frame - LONG:
             starts[frame] = "dissolve"
     probability = cut_probability(signal)
     for frame in np.flatnonzero(probability >= 0.5).tolist():
@@ -101,6 +103,9 @@ def fades(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[int]:
     found: list[int] = []
     last = len(times_s) - 1
     for first, end in np.flatnonzero(np.diff(dark)).reshape(-1, 2):
+        if first == 0:
+            # The recording comes out of black: its first shot began there.
+            continue
         if times_s[end - 1] - times_s[first] < DIP_S:
             found.append(int(first + end) // 2)
         else:

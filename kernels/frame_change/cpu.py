@@ -1,12 +1,25 @@
-"""One pass over each frame's bytes, compiled."""
+"""One pass over each frame's bytes, compiled: integers along rows, so that it vectorises."""
 
 import numpy as np
 from numba import njit
 
-from kernels.frame_change.reference import BINS, COLUMNS, LONG, ROWS, SIGNATURE
+from kernels.frame_change.reference import BINS, COLUMNS, LONG, ROWS, SIGNATURE, SKIP
 
 BLOCKS = ROWS * COLUMNS
 THIRD = SIGNATURE // 3
+
+
+def push(luma, chroma, state):
+    """Signals [7, n] of the next frames, in the order of `FrameChange`, and the new state."""
+    if state is None:
+        state = (luma[0].copy(), np.zeros(BINS), np.zeros((LONG, SIGNATURE), np.float32), 0)
+    before, histogram, past, seen = state
+    rows, histogram, signatures = measure(luma, chroma, before, histogram, seen)
+    history = np.concatenate([past, signatures])
+    compared = compare(history, len(luma), seen)
+    change = np.maximum(compared[:, 0], 0.5 * rows[:, 3]).astype(np.float32)
+    signals = np.stack([rows[:, 0], rows[:, 1], change, rows[:, 2], *compared[:, 1:].T])
+    return signals, (luma[-1].copy(), histogram, history[-LONG:].copy(), seen + len(luma))
 
 
 @njit(cache=True, nogil=True)
@@ -15,51 +28,102 @@ def measure(luma, chroma, before, histogram_before, seen):
     n, h, w = luma.shape
     rows = np.zeros((n, 4), dtype=np.float32)
     signatures = np.zeros((n, SIGNATURE), dtype=np.float32)
-    histogram = histogram_before.copy()
+    histogram, counts = histogram_before.copy(), np.empty(BINS)
+    gradients = np.empty((2, h, w), dtype=np.int16)
+    line = np.empty(max(w, chroma.shape[3]), dtype=np.uint32)
+    moved, edges = np.empty(w, dtype=np.uint32), np.empty(w, dtype=np.uint32)
+    blocks = np.empty((ROWS, COLUMNS), dtype=np.uint32)
+    _gradient(before, gradients[1])
     for i in range(n):
-        frame = luma[i]
         last = before if i == 0 else luma[i - 1]
-        counts = np.zeros(BINS)
-        total, moved, edges = 0, 0, 0
+        now, then = gradients[i % 2], gradients[(i + 1) % 2]
+        _gradient(luma[i], now)
+        moved[:] = 0
+        edges[:] = 0
         for y in range(h):
             for x in range(w):
-                value = np.int32(frame[y, x])
-                old = np.int32(last[y, x])
-                total += value
-                moved += abs(value - old)
-                counts[value >> 3] += 1
-                if y < h - 1 and x < w - 1:
-                    now = abs(np.int32(frame[y, x + 1]) - value)
-                    now += abs(np.int32(frame[y + 1, x]) - value)
-                    then = abs(np.int32(last[y, x + 1]) - old)
-                    then += abs(np.int32(last[y + 1, x]) - old)
-                    edges += abs(now - then)
-        _block_means(frame, signatures[i, :BLOCKS])
-        _block_means(chroma[i, 0], signatures[i, BLOCKS : 2 * BLOCKS])
-        _block_means(chroma[i, 1], signatures[i, 2 * BLOCKS :])
-        counts /= h * w
-        rows[i, 0] = total / (255.0 * h * w)
+                moved[x] += abs(np.int16(luma[i, y, x]) - np.int16(last[y, x]))
+        for y in range(h - 1):
+            for x in range(w - 1):
+                edges[x] += abs(now[y, x] - then[y, x])
+        _count(luma[i], counts)
+        for plane in range(3):
+            picture = luma[i] if plane == 0 else chroma[i, plane - 1]
+            cell_sums(picture, blocks, line)
+            means(blocks, picture.shape, signatures[i, plane * BLOCKS : (plane + 1) * BLOCKS])
+            if plane == 0:
+                rows[i, 0] = blocks.sum() / (255.0 * h * w)
         if seen + i > 0:
-            rows[i, 1] = moved / (255.0 * h * w)
-            rows[i, 2] = edges / (2 * 255.0 * max(1, (h - 1) * (w - 1)))
+            rows[i, 1] = moved.sum() / (255.0 * h * w)
+            rows[i, 2] = edges[: w - 1].sum() / (2 * 255.0 * max(1, (h - 1) * (w - 1)))
             rows[i, 3] = np.abs(counts - histogram).sum() / 2
-        histogram = counts
+        histogram[:] = counts
     return rows, histogram, signatures
 
 
 @njit(cache=True, nogil=True)
-def _block_means(plane, out):
-    h, w = plane.shape
-    counts = np.zeros(BLOCKS)
-    sums = np.zeros(BLOCKS)
+def _gradient(frame, out):
+    """|dx| + |dy| of forward differences into [h, w], the last row and column left alone."""
+    h, w = frame.shape
+    for y in range(h - 1):
+        for x in range(w - 1):
+            value = np.int16(frame[y, x])
+            across = abs(np.int16(frame[y, x + 1]) - value)
+            out[y, x] = across + abs(np.int16(frame[y + 1, x]) - value)
+
+
+@njit(cache=True, nogil=True)
+def _count(frame, counts):
+    """Histogram as shares. Four tables, so that equal neighbours do not wait for each other."""
+    h, w = frame.shape
+    tables = np.zeros((4, BINS), dtype=np.int32)
     for y in range(h):
-        row = (y * ROWS // h) * COLUMNS
-        for x in range(w):
-            block = row + x * COLUMNS // w
-            sums[block] += plane[y, x]
-            counts[block] += 1
-    for block in range(BLOCKS):
-        out[block] = sums[block] / (255.0 * max(1.0, counts[block]))
+        row = frame[y]
+        for x in range(0, w - 3, 4):
+            tables[0, row[x] >> 3] += 1
+            tables[1, row[x + 1] >> 3] += 1
+            tables[2, row[x + 2] >> 3] += 1
+            tables[3, row[x + 3] >> 3] += 1
+        for x in range(w // 4 * 4, w):
+            tables[0, row[x] >> 3] += 1
+    counts[:] = tables.sum(axis=0) / (h * w)
+
+
+@njit(cache=True, nogil=True)
+def cell_sums(plane, out, line):
+    """Sums over a grid `out` [rows, columns]: first down the columns, which vectorises.
+
+    Pixel (y, x) of [h, w] is in cell (y * rows // h, x * columns // w); `line` holds w numbers.
+    """
+    h, w = plane.shape
+    rows, columns = out.shape
+    for row in range(rows):
+        line[:w] = 0
+        for y in range((row * h + rows - 1) // rows, ((row + 1) * h + rows - 1) // rows):
+            for x in range(w):
+                line[x] += plane[y, x]
+        start = 0
+        for column in range(columns):
+            end = ((column + 1) * w + columns - 1) // columns
+            total = np.uint32(0)
+            for x in range(start, end):
+                total += line[x]
+            out[row, column] = total
+            start = end
+
+
+@njit(cache=True, nogil=True)
+def means(sums, shape, out):
+    """Means, as shares of 255, of the cells of a picture of that shape; empty cells are 0."""
+    rows, columns = sums.shape
+    h, w = shape
+    for row in range(rows):
+        high = ((row + 1) * h + rows - 1) // rows - (row * h + rows - 1) // rows
+        for column in range(columns):
+            wide = ((column + 1) * w + columns - 1) // columns - (
+                column * w + columns - 1
+            ) // columns
+            out[row * columns + column] = sums[row, column] / (255.0 * max(1, high * wide))
 
 
 @njit(cache=True, nogil=True)
@@ -73,7 +137,7 @@ def _distance(a, b):
 
 
 @njit(cache=True, nogil=True)
-def compare(history, n, seen, skip):
+def compare(history, n, seen):
     """[n, 4] of change, skip change, long change, bend; `history` begins LONG frames earlier."""
     out = np.zeros((n, 4), dtype=np.float32)
     middle = np.empty(SIGNATURE, dtype=np.float32)
@@ -81,8 +145,8 @@ def compare(history, n, seen, skip):
         at, number = LONG + i, seen + i
         if number >= 1:
             out[i, 0] = _distance(history[at], history[at - 1])
-        if number >= skip:
-            out[i, 1] = _distance(history[at], history[at - skip])
+        if number >= SKIP:
+            out[i, 1] = _distance(history[at], history[at - SKIP])
         if number >= LONG:
             ends = _distance(history[at], history[at - LONG])
             for k in range(SIGNATURE):

@@ -55,7 +55,7 @@ def frame_change(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> dict[str
             difference = luma[i].astype(float) - luma[i - 1]
             out["motion"][i] = np.abs(difference).mean() / 255
             edges = np.abs(gradient(luma[i]) - gradient(luma[i - 1]))
-            out["edge_change"][i] = edges.mean() / 255
+            out["edge_change"][i] = edges.sum() / 255 / max(1, edges.size)
             shape = np.abs(histogram(luma[i]) - histogram(luma[i - 1])).sum() / 2
             out["change"][i] = max(distance(marks[i], marks[i - 1]), 0.5 * shape)
         if i >= SKIP:

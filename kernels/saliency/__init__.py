@@ -1,17 +1,18 @@
 """Where the eye goes: motion and contrast energy per frame, their centre, and a calm crop path."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.saliency import cpu
+from kernels.frame_change import checked, joined
 from kernels.saliency.track import crop_track
 
 __all__ = ["Saliency", "Stream", "crop_track", "join"]
 
 Floats = NDArray[np.float32]
-Bytes = NDArray[np.uint8]
 
 
 class Saliency(NamedTuple):
@@ -25,23 +26,24 @@ class Stream:
     """Saliency over batches; any split into batches gives the same numbers."""
 
     def __init__(self) -> None:
-        self.last: Bytes | None = None
+        self.last: Any = None
 
-    def push(self, luma: Bytes, chroma: Bytes) -> Saliency:
-        """Measure the next frames: luma [n, h, w] and chroma [n, 2, h2, w2], uint8."""
-        if luma.ndim != 3 or chroma.ndim != 4 or len(luma) != len(chroma):
-            raise ValueError(f"want [n,h,w] and [n,2,h,w], not {luma.shape} and {chroma.shape}")
+    def push(self, luma: Any, chroma: Any) -> Saliency:
+        """Measure the next frames, as `frame_change.Stream.push` takes them and refuses them."""
+        luma, chroma = checked(luma, chroma)
+        if self.last is not None and self.last.shape != luma.shape[1:]:
+            raise ValueError("frames must keep their size")
         if not len(luma):
-            return Saliency(np.empty(0, np.float32), np.empty((0, 2), np.float32))
-        luma, chroma = np.ascontiguousarray(luma), np.ascontiguousarray(chroma)
-        before = luma[0] if self.last is None else self.last
-        rows = cpu.measure(luma, chroma, before)
-        self.last = luma[-1].copy()
-        return Saliency(rows[:, 0].copy(), rows[:, 1:].copy())
+            return join([])
+        # numba and Triton are imported where they are used.
+        where = "cpu" if isinstance(luma, np.ndarray) else "fused"
+        backend = import_module(f"kernels.saliency.{where}")
+        rows, self.last = backend.push(luma, chroma, self.last)
+        return Saliency(rows[:, 0], rows[:, 1:])
 
 
-def join(parts: list[Saliency]) -> Saliency:
-    """The saliency of consecutive batches as one."""
+def join(parts: Sequence[Saliency]) -> Saliency:
+    """The saliency of consecutive batches as one, in host memory."""
     if not parts:
         return Saliency(np.empty(0, np.float32), np.empty((0, 2), np.float32))
-    return Saliency(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Saliency(*(joined(columns) for columns in zip(*parts, strict=True)))

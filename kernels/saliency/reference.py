@@ -7,9 +7,12 @@ ROWS, COLUMNS = 18, 32
 # Cells on each side: what a thing is compared over, with what, and how far a thing reaches.
 CENTRE, SURROUND, PEAK, REACH = 1, 4, 2, 4
 CONTRAST = 2.0
+# Peaks this close are one, and the first of them is taken: rounding must not choose.
+ALIKE = 1 - 1e-5
+# Weights of all cells that are nothing but rounding.
+BLANK = 1e-4
 # Means below these (shares of full scale) are noise, and do not make a map a loud one.
 MOTION_FLOOR, CONTRAST_FLOOR = 1e-3, 4e-3
-POWER = 2.0
 
 Array = NDArray[np.float64]
 
@@ -34,6 +37,14 @@ def around(grid: Array, radius: int) -> Array:
     return out
 
 
+def prior() -> Array:
+    """How far the eye is drawn to each cell before anything is shown: 1 in the middle, 0.5 in the
+    corners.
+    """
+    y, x = (np.arange(ROWS) + 0.5) / ROWS, (np.arange(COLUMNS) + 0.5) / COLUMNS
+    return np.asarray(1 - ((x[None, :] - 0.5) ** 2 + (y[:, None] - 0.5) ** 2))
+
+
 def saliency(
     luma: NDArray[np.uint8], chroma: NDArray[np.uint8], before: NDArray[np.uint8]
 ) -> tuple[float, float, float]:
@@ -50,17 +61,17 @@ def saliency(
     for plane, weight in ((luma, 1), (chroma[0], 2), (chroma[1], 2)):
         grid = cells(plane.astype(float)) / 255
         contrast += weight * np.abs(around(grid, CENTRE) - around(grid, SURROUND))
-    y, x = (np.arange(ROWS) + 0.5) / ROWS, (np.arange(COLUMNS) + 0.5) / COLUMNS
-    prior = 1 - 0.5 * ((x[None, :] - 0.5) ** 2 + (y[:, None] - 0.5) ** 2) / 0.5
     loud = motion / (motion.mean() + MOTION_FLOOR)
     loud += CONTRAST * contrast / (contrast.mean() + CONTRAST_FLOOR)
-    weight = (loud * prior) ** POWER
-    if weight.sum() <= 1e-12:
+    weight = (loud * prior()) ** 2
+    if weight.sum() <= BLANK:
         return 0.0, 0.5, 0.5
-    row, column = divmod(int(np.argmax(around(weight, PEAK))), COLUMNS)
+    peaks = around(weight, PEAK)
+    row, column = divmod(int(np.argmax(peaks >= ALIKE * peaks.max())), COLUMNS)
     rows = slice(max(0, row - REACH), row + REACH + 1)
     columns = slice(max(0, column - REACH), column + REACH + 1)
     thing = weight[rows, columns]
+    y, x = (np.arange(ROWS) + 0.5) / ROWS, (np.arange(COLUMNS) + 0.5) / COLUMNS
     return (
         float(min(1.0, 8 * motion.mean() + contrast.mean())),
         float((thing * x[columns]).sum() / thing.sum()),

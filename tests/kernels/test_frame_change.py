@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.frame_change import Stream, join, shots
+from kernels.frame_change import FrameChange, Stream, join, shots
 from kernels.frame_change.reference import frame_change
 
 
@@ -29,7 +29,7 @@ def found(luma, chroma):
 
 @settings(deadline=None, max_examples=25)
 @given(
-    n=st.integers(1, 30), h=st.integers(9, 23), w=st.integers(16, 35),
+    n=st.integers(1, 30), h=st.integers(1, 23), w=st.integers(1, 35),
     cuts=st.lists(st.integers(0, 30), max_size=4), seed=st.integers(0, 9),
 )  # fmt: skip
 def test_any_split_into_batches_equals_the_definition(n, h, w, cuts, seed):
@@ -39,7 +39,49 @@ def test_any_split_into_batches_equals_the_definition(n, h, w, cuts, seed):
     parts = [stream.push(luma[a:b], chroma[a:b]) for a, b in itertools.pairwise(edges)]
     measured, wanted = join(parts)._asdict(), frame_change(luma, chroma)
     for name, values in wanted.items():
-        np.testing.assert_allclose(measured[name], values, atol=2e-5, err_msg=name)
+        np.testing.assert_allclose(measured[name], values, rtol=2e-5, atol=2e-6, err_msg=name)
+    again = Stream().push(luma, chroma)
+    assert all(np.array_equal(measured[name], getattr(again, name)) for name in wanted)
+
+
+@pytest.mark.parametrize(("n", "split", "h", "w"), [(14, 5, 10, 17), (2, 1, 1, 1), (3, 2, 19, 37)])
+def test_the_fused_kernels_equal_the_definition(n, split, h, w, close):
+    import torch
+
+    from kernels.frame_change import fused
+
+    luma, chroma = film(n, h, w)
+    planes = [(luma[:split], chroma[:split]), (luma[split:], chroma[split:])]
+    state, parts = None, []
+    for part in planes:
+        signals, state = fused.push(*(torch.as_tensor(plane) for plane in part), state)
+        parts.append(FrameChange(*signals))
+    for found, wanted in zip(join(parts), frame_change(luma, chroma).values(), strict=True):
+        close(found, wanted)
+
+
+def test_the_fused_kernels_read_nv12_and_padded_rows_where_they_lie(close):
+    import torch
+
+    from kernels.frame_change import fused
+
+    luma, chroma = film(2, 11, 18)
+    padded = torch.full((2, 12, 32), 255, dtype=torch.uint8)
+    padded[:, :11, :18] = torch.as_tensor(luma)
+    interleaved = torch.as_tensor(np.ascontiguousarray(np.moveaxis(chroma, 1, -1)))
+    signals, _ = fused.push(padded[:, :11, :18], interleaved.movedim(-1, 1), None)
+    for found, wanted in zip(signals, frame_change(luma, chroma).values(), strict=True):
+        close(found, wanted)
+
+
+def test_tensors_in_host_memory_are_measured_as_arrays_are():
+    import torch
+
+    luma, chroma = film(4)
+    found = Stream().push(torch.as_tensor(luma), torch.as_tensor(chroma))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(found, Stream().push(luma, chroma), strict=True)
+    )
 
 
 def test_a_still_picture_does_not_change():
@@ -67,6 +109,23 @@ def test_other_types_are_refused(bad):
         Stream().push(luma.astype(bad), chroma)
 
 
+@pytest.mark.parametrize(
+    ("luma", "chroma"),
+    [((2, 9), (2, 2, 4, 8)), ((2, 9, 16), (3, 2, 4, 8)), ((2, 9, 16), (2, 1, 4, 8)),
+     ((2, 0, 16), (2, 2, 4, 8))],
+)  # fmt: skip
+def test_other_shapes_are_refused(luma, chroma):
+    with pytest.raises(ValueError, match=r"want|pixels"):
+        Stream().push(np.zeros(luma, np.uint8), np.zeros(chroma, np.uint8))
+
+
+def test_frames_keep_their_size():
+    stream = Stream()
+    stream.push(*film(2))
+    with pytest.raises(ValueError, match="size"):
+        stream.push(*film(2, 20, 32))
+
+
 def test_cuts_are_found_to_the_frame():
     assert found(*scenes(40, 120, 200, 90)) == [40, 80, 120]
 
@@ -74,6 +133,12 @@ def test_cuts_are_found_to_the_frame():
 def test_a_flash_is_no_cut():
     luma, chroma = scenes(100, 100)
     luma[40] = 255
+    assert found(luma, chroma) == []
+
+
+def test_a_row_of_flashes_is_no_cut():
+    luma, chroma = scenes(100, 100)
+    luma[40:48:4] = 250
     assert found(luma, chroma) == []
 
 
@@ -93,6 +158,12 @@ def test_a_fade_through_black_is_one_boundary():
     luma = np.broadcast_to(level[:, None, None], (100, 90, 160)).astype(np.uint8)
     (boundary,) = found(luma, np.full((100, 2, 45, 80), 128, np.uint8))
     assert 40 <= boundary <= 60
+
+
+def test_a_recording_that_comes_out_of_black_begins_only_once():
+    level = np.concatenate([np.full(30, 16), np.linspace(16, 40, 10), np.full(40, 40)])
+    luma = np.broadcast_to(level[:, None, None], (80, 90, 160)).astype(np.uint8)
+    assert found(luma, np.full((80, 2, 45, 80), 128, np.uint8)) == []
 
 
 def test_shots_cover_the_recording_without_gaps():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.saliency import Stream, crop_track, join
+from kernels.saliency import Saliency, Stream, crop_track, join
 from kernels.saliency.reference import saliency
 
 
@@ -16,9 +16,12 @@ def film(n, h=36, w=64, seed=0):
 
 
 @settings(deadline=None, max_examples=20)
-@given(n=st.integers(1, 8), split=st.integers(0, 8), h=st.integers(18, 40), seed=st.integers(0, 9))
-def test_any_split_equals_the_definition(n, split, h, seed):
-    luma, chroma = film(n, h, seed=seed)
+@given(
+    n=st.integers(1, 8), split=st.integers(0, 8), h=st.integers(2, 40), w=st.integers(2, 70),
+    seed=st.integers(0, 9),
+)  # fmt: skip
+def test_any_split_equals_the_definition(n, split, h, w, seed):
+    luma, chroma = film(n, h, w, seed)
     stream, split = Stream(), min(split, n)
     measured = join(
         [stream.push(luma[:split], chroma[:split]), stream.push(luma[split:], chroma[split:])]
@@ -27,6 +30,54 @@ def test_any_split_equals_the_definition(n, split, h, seed):
         wanted = saliency(luma[i], chroma[i], luma[max(0, i - 1)])
         got = (measured.energy[i], *measured.centroid[i])
         np.testing.assert_allclose(got, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("n", "split", "h", "w"), [(3, 1, 36, 64), (2, 1, 5, 7), (2, 2, 19, 33)])
+def test_the_fused_kernels_equal_the_definition(n, split, h, w, close):
+    import torch
+
+    from kernels.saliency import fused
+
+    luma, chroma = film(n, h, w)
+    before, parts = None, []
+    for frames in (slice(0, split), slice(split, n)):
+        planes = [torch.as_tensor(plane[frames]) for plane in (luma, chroma)]
+        if len(planes[0]):
+            rows, before = fused.push(*planes, before)
+            parts.append(Saliency(rows[:, 0], rows[:, 1:]))
+    found = join(parts)
+    wanted = [saliency(luma[i], chroma[i], luma[max(0, i - 1)]) for i in range(n)]
+    close(np.column_stack([found.energy, found.centroid]), wanted)
+
+
+def test_a_blank_picture_is_centred_on_the_gpu_too():
+    import torch
+
+    from kernels.saliency import fused
+
+    luma, chroma = torch.zeros((1, 36, 64), dtype=torch.uint8), torch.full((1, 2, 18, 32), 128)
+    rows, _ = fused.push(luma, chroma.to(torch.uint8), None)
+    assert rows.tolist() == [[0.0, 0.5, 0.5]]
+
+
+def test_views_that_are_not_contiguous_are_measured_alike():
+    luma, chroma = film(6, 72, 128)
+    view = Stream().push(luma[::2, ::2, ::2], chroma[::2])
+    copy = Stream().push(luma[::2, ::2, ::2].copy(), chroma[::2].copy())
+    assert all(np.array_equal(a, b) for a, b in zip(view, copy, strict=True))
+
+
+def test_an_empty_batch_gives_nothing():
+    seen = Stream().push(*film(0))
+    assert seen.energy.shape == (0,)
+    assert seen.centroid.shape == (0, 2)
+
+
+def test_frames_keep_their_size():
+    stream = Stream()
+    stream.push(*film(2))
+    with pytest.raises(ValueError, match="size"):
+        stream.push(*film(2, 20))
 
 
 def test_the_centre_lies_on_what_moves():

@@ -57,6 +57,16 @@ def test_a_lower_rate_drops_frames_evenly(numbered, measured, rate_hz):
     assert np.allclose(np.diff(times_s), 1 / rate_hz)
 
 
+def test_fast_frames_are_some_of_the_exact_ones_at_their_own_times(made, measured):
+    source = ("-f", "lavfi", "-i", "testsrc2=s=256x144:r=25:d=2")
+    path = made("b.mp4", *source, "-c:v", "libx264", "-bf", "2", "-x264-params", "b-adapt=0")
+    exact, fast = (whole(path, measured(path), fast=fast) for fast in (False, True))
+    place = np.searchsorted(exact.times_s, fast.times_s - 1e-6)
+    assert len(fast.times_s) < 0.7 * len(exact.times_s)
+    assert np.allclose(exact.times_s[place], fast.times_s)
+    assert np.abs(exact.luma[place].astype(int) - fast.luma).mean() < 3
+
+
 @pytest.mark.parametrize("container", ["late.mkv", "late.ts", "late.mp4"])
 def test_times_count_from_the_earliest_stream(made, measured, container):
     tone = ("-f", "lavfi", "-i", "sine=d=2", "-itsoffset", "0.5", *TESTSRC)

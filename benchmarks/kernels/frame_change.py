@@ -1,0 +1,64 @@
+"""Frame change at analysis size, on the CPU and, where there is one, on the GPU."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+
+from benchmarks.case import Case, Rival, Work
+from kernels.frame_change import Stream, join
+from kernels.frame_change.reference import frame_change
+
+TESTS = "tests/kernels/test_frame_change.py"
+FRAMES = (64, 256, 1024)
+GPU_FRAMES = (256, 1024, 4096)
+HEIGHT, WIDTH = 90, 160
+FRAME_BYTES = HEIGHT * WIDTH * 3 // 2
+
+
+def film(frames: int) -> tuple[np.ndarray, np.ndarray]:
+    """Smooth pictures that move a little: luma [n, h, w], chroma [n, 2, h/2, w/2]."""
+    random = np.random.default_rng(1)
+    x, y = np.arange(WIDTH), np.arange(HEIGHT)
+    phase = np.arange(frames)[:, None, None] / 9
+    wave = 120 + 80 * np.sin(x / 17 + phase) * np.cos(y[:, None] / 11)
+    luma = (wave + random.integers(0, 9, wave.shape)).astype(np.uint8)
+    return luma, np.stack([luma[:, ::2, ::2], 255 - luma[:, ::2, ::2]], axis=1)
+
+
+def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - nobody else's op does this
+    """64 to 1,024 frames on the CPU; 256 to 4,096 on the GPU, where a batch is large."""
+    for frames in FRAMES:
+        planes = film(frames)
+        rivals = {"reference": Rival(partial(frame_change, *planes), 20.0)} if frames < 100 else {}
+        yield Case(
+            "frame_change", f"{frames} frames", frames, "frames",
+            lambda planes=planes: Stream().push(*planes), rivals,
+            Work(frames * FRAME_BYTES), partial(_agrees, *film(30)),
+            series="cpu", growth_limit=1.02, clock="cpu",
+        )  # fmt: skip
+    yield from on_gpu("frame_change", Stream)
+
+
+def on_gpu(op: str, stream: type) -> Iterator[Case]:
+    """Batches that lie on the GPU, beside a copy that moves as many bytes."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    for frames in GPU_FRAMES:
+        planes = [torch.as_tensor(plane, device="cuda") for plane in film(frames)]
+        # A copy reads and writes: half as long, it moves what reading the planes moves.
+        moved = torch.empty(frames * FRAME_BYTES // 2, dtype=torch.uint8, device="cuda")
+        yield Case(
+            op, f"{frames} frames on the GPU", frames, "frames",
+            lambda planes=planes: stream().push(*planes), {"copy": Rival(moved.clone, 0.7)},
+            Work(frames * FRAME_BYTES, launches=2), series="cuda", clock="cuda",
+        )  # fmt: skip
+
+
+def _agrees(luma: np.ndarray, chroma: np.ndarray) -> None:
+    stream = Stream()
+    found = join([stream.push(luma[:7], chroma[:7]), stream.push(luma[7:], chroma[7:])])
+    for name, wanted in frame_change(luma, chroma).items():
+        np.testing.assert_allclose(getattr(found, name), wanted, rtol=2e-5, atol=2e-6, err_msg=name)
