@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import accepted, report
-from benchmarks.discovery import discover, names
+from benchmarks.discovery import chosen, discover, names
 from benchmarks.environment import environment
 from benchmarks.figures import Growth, Refused, Result, growths
 from benchmarks.harness import measured
@@ -66,23 +66,25 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(options: argparse.Namespace) -> tuple[list[Result], list[Refused]]:
     results: list[Result] = []
     refused: list[Refused] = []
+    peers = options.against == "peers"
     try:
+        count = len(chosen(options.names))
+    except KeyError as error:
+        raise SystemExit(f"no benchmark is named {error.args[0]}; --list names them") from None
+    with report.progress(count) as tell:
         for found in discover(options.names):
             name = f"{found.package}.{found.name}"
             if found.module is None:
                 refused.append(Refused(name, found.missing or "", failed=False))
                 continue
-            report.say(f"{name} ...")
-            peers = options.against == "peers"
+            tell(name, "tests")
             for outcome in measured(found.module, peers=peers, budget_s=options.budget_s):
                 if isinstance(outcome, Result):
-                    report.say(f"  {outcome.key}: {outcome.rounds} rounds")
+                    tell(name, f"{outcome.key}, {outcome.rounds} rounds")
                     results.append(outcome)
                 else:
-                    report.say(f"  {outcome.name}: no figures")
+                    tell(name, f"{outcome.name}, no figures")
                     refused.append(outcome)
-    except KeyError as error:
-        raise SystemExit(f"no benchmark is named {error.args[0]}; --list names them") from None
     return results, refused
 
 

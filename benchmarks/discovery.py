@@ -32,8 +32,8 @@ def names() -> list[tuple[str, str]]:
     ]
 
 
-def discover(wanted: Sequence[str] = ()) -> Iterator[Found]:
-    """Import the modules asked for by name, by package, or all of them, one after the other.
+def chosen(wanted: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The modules asked for by name, by package, or all of them.
 
     Raises
     ------
@@ -44,9 +44,12 @@ def discover(wanted: Sequence[str] = ()) -> Iterator[Found]:
     unknown = set(wanted) - set(PACKAGES) - {name for _, name in known}
     if unknown:
         raise KeyError(", ".join(sorted(unknown)))
-    for package, name in known:
-        if wanted and package not in wanted and name not in wanted:
-            continue
+    return [pair for pair in known if not wanted or set(pair) & set(wanted)]
+
+
+def discover(wanted: Sequence[str] = ()) -> Iterator[Found]:
+    """Import what was chosen, one after the other; `KeyError` as `chosen`."""
+    for package, name in chosen(wanted):
         try:
             module: Module = importlib.import_module(f"benchmarks.{package}.{name}")
         except ImportError as error:

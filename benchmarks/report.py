@@ -1,7 +1,8 @@
 """Figures for people: a table on the terminal, Markdown, a plot; rich and matplotlib may lack."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,9 +94,31 @@ def notes(
 
 
 def say(text: str) -> None:
-    """Progress, on standard error."""
+    """A line on standard error."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def progress(modules: int) -> Iterator[Callable[[str, str], None]]:
+    """Give `tell(module, line)`: a bar over the modules with rich on a terminal, else lines."""
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+    except ImportError:
+        yield lambda module, line: say(f"{module}: {line}")
+        return
+    begun: set[str] = set()
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("starting", total=modules)
+
+        def tell(module: str, line: str) -> None:
+            bar.update(task, description=module, completed=len(begun | {module}) - 1)
+            begun.add(module)
+            bar.console.print(f"{module}: {line}", markup=False, highlight=False)
+
+        yield tell
+        bar.update(task, completed=modules)
 
 
 def show(results: Sequence[Result]) -> None:
