@@ -9,11 +9,11 @@ from typing import NamedTuple
 from benchmarks.environment import Environment
 from benchmarks.figures import Growth, Refused, Result, Spread, Versus, shortfalls
 
-COLUMNS = ("case", "ours", "against", "its time", "ratio", "target", "CPU", "share", "memory")
+COLUMNS = ("case", "ours", "against", "its time", "ratio", "target", "CPU", "work", "memory")
 
 EXPLAINED = (
     "Medians with 20th and 80th percentile; a ratio is the rival's time divided by ours, round by "
-    "round in one run. Share is of what a plain copy reaches on this machine in the same run. "
+    "round in one run. Shares are of what a plain copy reaches on this machine in the same run. "
     "Memory is what a call holds at its height beyond what was there before."
 )
 
@@ -29,7 +29,7 @@ def rows(results: Sequence[Result]) -> list[Row]:
     lines = []
     for result in results:
         first = (result.key, _time(result.time_s))
-        last = (_seconds(result.cpu_s.median), _share(result), _bytes(result.peak_bytes))
+        last = (_seconds(result.cpu_s.median), _work(result), _bytes(result.peak_bytes))
         if not result.versus:
             lines.append(Row((*first, "", "", "", _limit(result), *last), _absolute(result)))
         for number, against in enumerate(result.versus):
@@ -53,11 +53,15 @@ def _absolute(result: Result) -> bool | None:
     return result.time_s.median <= result.within_s if result.within_s else None
 
 
-def _share(result: Result) -> str:
-    if result.bandwidth_share is None:
-        return ""
-    rate = result.bytes_moved / result.time_s.median / 1e9
-    return f"{result.bandwidth_share:.1%} ({rate:.1f} GB/s)"
+def _work(result: Result) -> str:
+    """What was moved a second, as a share of a plain copy too, and what was computed."""
+    parts = []
+    for amount, unit in ((result.bytes_moved, "GB/s"), (result.operations, "Gop/s")):
+        if amount:
+            parts.append(f"{amount / result.time_s.median / 1e9:.3g} {unit}")
+    if result.bandwidth_share is not None:
+        parts[0] += f" ({result.bandwidth_share:.0%})"
+    return ", ".join(parts)
 
 
 def _time(time_s: Spread) -> str:
