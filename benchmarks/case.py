@@ -61,8 +61,8 @@ class Case:
     repeats: int | None = None
     """How often to measure where one call takes minutes, and is warm; else the harness warms all
     calls up and decides, at least 5."""
-    memory: str = "process"
-    """Whose peak is shown: this `process`, or the `tree` of it and all it has started."""
+    whose: str = "process"
+    """Whose memory and processor time: this `process`, or the `tree` of it and all it started."""
 
 
 class Module(Protocol):

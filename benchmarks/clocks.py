@@ -5,11 +5,14 @@ import resource
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from benchmarks.case import Call
+from benchmarks.case import Call, Case
+from benchmarks.memory import tree
 
 FLUSH_BYTES = 256 << 20
 """More than any L2 holds (the H200's has 50 MB)."""
@@ -34,11 +37,29 @@ def cpu_time_s() -> float:
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
+def tree_cpu_time_s() -> float:
+    """The same of this process and everything below it, a server's workers too (Linux)."""
+    ticks = 0
+    for pid in tree(os.getpid()):
+        with suppress(OSError):
+            stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, stat[11:15]))  # utime, stime, and of children waited for
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def on_host(call: Call, calls: int) -> Callable[[], Sample]:
-    cpu, wall = cpu_time_s(), time.perf_counter()
+    return _timed(call, calls, cpu_time_s)
+
+
+def on_tree(call: Call, calls: int) -> Callable[[], Sample]:
+    return _timed(call, calls, tree_cpu_time_s)
+
+
+def _timed(call: Call, calls: int, used_s: Callable[[], float]) -> Callable[[], Sample]:
+    cpu, wall = used_s(), time.perf_counter()
     for _ in range(calls):
         call()
-    sample = Sample((time.perf_counter() - wall) / calls, (cpu_time_s() - cpu) / calls)
+    sample = Sample((time.perf_counter() - wall) / calls, (used_s() - cpu) / calls)
     return lambda: sample
 
 
@@ -69,7 +90,10 @@ def _scratch():  # noqa: ANN202 - torch may not be installed
     return torch.empty(FLUSH_BYTES, dtype=torch.uint8, device="cuda")
 
 
-SAMPLERS: dict[str, Sampler] = {"wall": on_host, "cpu": on_host, "cuda": on_device}
+def sampler(case: Case) -> Sampler:
+    if case.clock == "cuda":
+        return on_device
+    return {"process": on_host, "tree": on_tree}[case.whose]
 
 
 def copy_bandwidth(clock: str) -> float:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from benchmarks import gate
 from benchmarks.case import Case, Module
-from benchmarks.clocks import SAMPLERS, Sample, Sampler, copy_bandwidth
+from benchmarks.clocks import Sample, Sampler, copy_bandwidth, sampler
 from benchmarks.figures import Refused, Result, Spread, Versus, spread
 from benchmarks.memory import Peak
 
@@ -58,9 +58,8 @@ def attempt(case: Case, *, tested: bool, budget_s: float) -> Result | Refused:
         verdict = gate.agreement(case, tested=tested)
         if not verdict.green:
             return Refused(name, verdict.note, failed=tested or case.agree is not None)
-        sample = SAMPLERS[case.clock]
         notes = [verdict.note] if verdict.note else []
-        return measure(case, sample=sample, budget_s=budget_s, notes=notes)
+        return measure(case, sample=sampler(case), budget_s=budget_s, notes=notes)
     except ImportError as error:
         return Refused(name, str(error), failed=False)
     except Exception as error:  # noqa: BLE001 - one broken case must not hide the others
@@ -113,7 +112,7 @@ def _planned(
 
 
 def _weighed(case: Case, sample: Sampler, calls: int) -> tuple[Callable[[], Sample], int | None]:
-    peak = Peak("cuda" if case.clock == "cuda" else case.memory)
+    peak = Peak("cuda" if case.clock == "cuda" else case.whose)
     peak.start()
     read = sample(case.run, calls)
     return read, peak.stop()

@@ -61,7 +61,7 @@ class Peak:
 
     def _watch(self) -> None:
         while not self.ended.wait(POLL_S):
-            self.highest = max(self.highest, sum(_private(pid) for pid in _tree(os.getpid())))
+            self.highest = max(self.highest, sum(_private(pid) for pid in tree(os.getpid())))
 
 
 def _own(field: str) -> int:
@@ -79,7 +79,8 @@ def _private(pid: int) -> int:
     return 0
 
 
-def _tree(root: int) -> set[int]:
+def tree(root: int) -> set[int]:
+    """A process and all that it and its children have started, as far as they live."""
     parents: dict[int, int] = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():

@@ -128,7 +128,7 @@ def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - ffmpeg comes with
 def _cases(server: Server, recording: Path, repeats: int) -> Iterator[Case]:
     report = server.process(recording)
     duration_s = report["source"]["duration_s"]
-    given: Json = {"size": duration_s, "unit": "s of video", "repeats": repeats, "memory": "tree"}
+    given: Json = {"size": duration_s, "unit": "s of video", "repeats": repeats, "whose": "tree"}
     name = f"{duration_s / 60:.3g} min"
     first = partial(server.first, recording)
     unavoidable = partial(alone, recording, report)

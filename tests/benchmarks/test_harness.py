@@ -1,6 +1,8 @@
 """The harness itself: its arithmetic, its order, and what it refuses to show."""
 
 import math
+import subprocess
+import sys
 from itertools import count
 from types import SimpleNamespace
 
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks import gate
 from benchmarks.case import Case, Rival, Work
-from benchmarks.clocks import Sample
+from benchmarks.clocks import Sample, tree_cpu_time_s
 from benchmarks.figures import Refused, Result, exponent, growths, shortfalls, spread
 from benchmarks.harness import attempt, measure, measured
 
@@ -78,6 +80,14 @@ def test_memory_is_what_a_call_holds_at_its_height():
     if peak is None:
         pytest.skip("this system keeps no record of resident memory")
     assert 30 << 20 <= peak < 48 << 20  # the kernel counts pages in batches
+
+
+def test_processor_time_of_a_tree_counts_what_children_and_theirs_have_used():
+    busy = "import time\nwhile time.process_time() < 0.3: pass"
+    code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {busy!r}], check=True)"
+    begun = tree_cpu_time_s()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert tree_cpu_time_s() - begun >= 0.28
 
 
 @given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=30))
