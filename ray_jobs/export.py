@@ -17,8 +17,9 @@ from ray_jobs.contract import (
     Deliverable,
     Export,
     Exported,
+    Finding,
     Json,
-    SubtitleFinding,
+    Source,
 )
 from ray_jobs.media.brand import (
     Bumper,
@@ -27,16 +28,24 @@ from ray_jobs.media.brand import (
     joined_sound,
     watermark_inputs,
     watermark_of,
+    watermark_place,
 )
-from ray_jobs.media.caption_files import FILES, findings_in, subtitle_artifacts, subtitle_files
+from ray_jobs.media.caption_files import (
+    FILES,
+    boxes_in,
+    findings_in,
+    subtitle_artifacts,
+    subtitle_files,
+)
 from ray_jobs.media.cut import Cut, plan_cut
 from ray_jobs.media.encode import Encoder, join, pick_encoder, render_picture
+from ray_jobs.media.faults import clipped_spans, cut_words
 from ray_jobs.media.filtergraph import Subtitles
 from ray_jobs.media.fonts import BrandFonts, font_environment
 from ray_jobs.media.programme import strung
+from ray_jobs.media.quality import Brief, Shown, findings_of, inspected, measured_in
 from ray_jobs.media.reframe import crop_path, framing, target_size
 from ray_jobs.media.sound import CHANNELS, RATE_HZ, clip_samples, deliver_sound
-from ray_jobs.media.verify import verify
 from ray_jobs.run import JobRun, Step
 
 SUBTITLES, PICTURE, SOUND, WHOLE, BUMPER = 0.02, 0.75, 0.15, 0.08, 0.1
@@ -54,9 +63,7 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
     media, brand = spec.source.media, spec.brand or Brand()
     cut = plan_cut(source, media, clip.start_s, clip.end_s)
     fonts = brand_fonts(run, brand)
-    files = subtitle_files(
-        run, spec.source, clip, spec.aspect, spec.height, fonts=fonts, weight=SUBTITLES
-    )
+    files = papers_step(run, spec, clip, fonts)
     size = target_size(media, spec.aspect, spec.height)
     encoder = pick_encoder(spec.encoder, crf=spec.crf, speed=spec.speed)
     intro = bumper(run, "intro", brand.intro, cut, size, encoder, weight=BUMPER)
@@ -64,29 +71,35 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
     outro = bumper(run, "outro", brand.outro, cut, size, encoder, weight=BUMPER)
     film = Film(cut, picture, intro, outro)
     sound = sound_step(run, spec, film, source)
-    whole = whole_step(run, film, sound)
     lead_s = film.lead_s
     if lead_s:
-        files = subtitle_files(
-            run, spec.source, clip, spec.aspect, spec.height, fonts=fonts, lead_s=lead_s,
-            weight=SUBTITLES,
-        )  # fmt: skip
+        files = papers_step(run, spec, clip, fonts, lead_s=lead_s)
+    whole = whole_step(run, film, sound, brief_of(run, spec, clip, film, files, sound), spec.source)
     stem = f"clip-{clip.rank:02d}"
     video = Artifact(
         kind="export", object=whole.ref("clip.mp4"), filename=f"{stem}.mp4", clip_id=clip.clip_id
     )
-    has_subtitles = clip.style is not None
     return Deliverable(
         clip_id=clip.clip_id,
         rank=clip.rank,
         video=video,
-        subtitles=subtitle_artifacts(files, clip, stem) if has_subtitles else [],
+        subtitles=subtitle_artifacts(files, clip, stem) if clip.style else [],
         frame_rate=f"{cut.rate.numerator}/{cut.rate.denominator}",
         loudness_passes=cast("int", sound.value["passes"]) if sound else 0,
-        findings=[*findings_in(files), *sound_findings(sound, film)],
+        findings=findings_of(whole, stem, clip.clip_id),
         lead_s=lead_s,
-        **whole.value,
+        **measured_in(whole),
     )
+
+
+def papers_step(
+    run: JobRun, spec: Export, clip: ClipCut, fonts: BrandFonts | None, *, lead_s: float = 0.0
+) -> Step:
+    """The clip's subtitle files; those to deliver count from the intro's start."""
+    return subtitle_files(
+        run, spec.source, clip, spec.aspect, spec.height, fonts=fonts, lead_s=lead_s,
+        safe_area=spec.safe_area, weight=SUBTITLES,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -173,17 +186,18 @@ def sound_step(run: JobRun, spec: Export, film: Film, source: Path) -> Step | No
             if heard
             else np.zeros((round(cut.duration_s * RATE_HZ), CHANNELS), np.float32)
         )
+        clipped = clipped_spans(sound, RATE_HZ)
         if film.bumpers:
             sound = joined_sound(film.intro, sound, film.outro, tick=lambda: run.progress(0.0))
         done = deliver_sound(directory / "sound.m4a", sound, spec.loudness, progress=run.progress)
-        return {"passes": done.passes, "reached": done.reached, "lufs": done.loudness_lufs}
+        return {"passes": done.passes, "clipped": [list(span) for span in clipped]}
 
     params = {
         "start_s": cut.start_s, "duration_s": cut.duration_s,
         "loudness": spec.loudness.model_dump(mode="json"),
     }  # fmt: skip
     return run.step(
-        "sound", level, version=1, weight=SOUND, params=cast("Json", params),
+        "sound", level, version=2, weight=SOUND, params=cast("Json", params),
         inputs=[
             spec.source.object.sha256,
             *(["intro", film.intro.ref.sha256] if film.intro else []),
@@ -192,7 +206,7 @@ def sound_step(run: JobRun, spec: Export, film: Film, source: Path) -> Step | No
     )  # fmt: skip
 
 
-def whole_step(run: JobRun, film: Film, sound: Step | None) -> Step:
+def whole_step(run: JobRun, film: Film, sound: Step | None, brief: Brief, source: Source) -> Step:
     """Picture and sound in one file, decoded to its end before anybody else may have it."""
 
     def put_together(directory: Path) -> Json:
@@ -205,30 +219,63 @@ def whole_step(run: JobRun, film: Film, sound: Step | None) -> Step:
         if film.bumpers:
             picture.unlink()
         run.progress(0.5)
-        found = verify(target, frames=film.frames, rate=film.cut.rate, sound=sound is not None)
-        return cast("Json", vars(found))
+        recording = run.fetch(source.object)
+        return inspected(target, brief, recording, source.media, tick=lambda: run.progress(0.5))
 
     parts = [step.ref("picture.mp4").sha256 for step in film.pictures]
     parts += [sound.ref("sound.m4a").sha256] if sound else []
     return run.step(
-        "deliver", put_together, version=1, weight=WHOLE,
-        params={"frames": film.frames, "rate": str(film.cut.rate)}, inputs=parts,
+        "deliver", put_together, version=2, weight=WHOLE, params=brief.plain,
+        inputs=[*parts, source.object.sha256],
     )  # fmt: skip
 
 
-def sound_findings(sound: Step | None, film: Film) -> list[SubtitleFinding]:
-    """What a listener should know: silence, or a loudness that could not be reached."""
-    if sound is None or sound.value["reached"]:
-        return []
-    silent = sound.value["lufs"] is None
+# ---- QA ----------------------------------------------------------------------------------------
+
+
+def brief_of(
+    run: JobRun, spec: Export, clip: ClipCut, film: Film, files: Step, sound: Step | None
+) -> Brief:
+    """What is known of the clip's file before it is there."""
+    size = target_size(spec.source.media, spec.aspect, spec.height)
+    lead_s, end_s = film.lead_s, film.lead_s + film.cut.duration_s
+    logo, misplaced = watermark_place(run, spec.brand, size, spec.safe_area, (lead_s, end_s))
+    burnt = spec.burn_subtitles and clip.style is not None
+    clipped = cast("list[list[float]]", sound.value["clipped"]) if sound else []
+    return Brief(
+        frames=film.frames,
+        rate=film.cut.rate,
+        sound=sound is not None,
+        loudness=spec.loudness,
+        shown=[Shown(lead_s, end_s, film.cut.start_s)],
+        drawn=[*logo, *(boxes_in(files) if burnt else [])],
+        whole=framing(spec.source.media, size).mode != "crop",
+        known=[
+            *(findings_in(files) if clip.style else []),
+            *misplaced,
+            *words_cut(clip, film.cut, lead_s),
+            *(
+                Finding(
+                    severity="warning", code="source_clipped", start_s=lead_s + a, end_s=lead_s + b,
+                    message="The recording's own sound is cut off at full scale: use another take.",
+                )
+                for a, b in clipped
+            ),
+        ],
+    )  # fmt: skip
+
+
+def words_cut(clip: ClipCut, cut: Cut, lead_s: float) -> list[Finding]:
+    """Words that the clip begins or ends in the middle of."""
+    end_s = cut.start_s + cut.duration_s
     return [
-        SubtitleFinding(
+        Finding(
             severity="warning",
-            code="silent" if silent else "loudness_not_reached",
-            message="The clip is silent or too short to have a loudness."
-            if silent
-            else "The loudness could not be reached below the true-peak ceiling.",
-            start_s=0.0,
-            end_s=film.duration_s,
+            code="cut_mid_word",
+            message=f"The clip {'begins' if edge_s == cut.start_s else 'ends'} in the middle of "
+            f"“{word.text}”: move it past the word.",
+            start_s=round(lead_s + max(word.start_s, cut.start_s) - cut.start_s, 3),
+            end_s=round(lead_s + min(word.end_s, end_s) - cut.start_s, 3),
         )
+        for word, edge_s in cut_words(clip.words, cut.start_s, end_s)
     ]

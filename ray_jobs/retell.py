@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 
 from ray_jobs.contract import (
     Artifact,
+    Finding,
     Json,
     RefusedSentence,
     Retell,
@@ -20,7 +21,6 @@ from ray_jobs.contract import (
     RetoldPart,
     ScriptSentence,
     Segment,
-    SubtitleFinding,
     SubtitleStyle,
     Word,
 )
@@ -40,12 +40,13 @@ from ray_jobs.engines.writer import (
     solved,
 )
 from ray_jobs.failures import Failure
-from ray_jobs.media.caption_files import FILES, findings_in, write_files
+from ray_jobs.media.caption_files import FILES, boxes_in, findings_in, write_files
 from ray_jobs.media.cut import delivery_rate
 from ray_jobs.media.encode import join, pick_encoder
 from ray_jobs.media.narration import write_speech
 from ray_jobs.media.programme import (
     Part,
+    brief_of,
     part_cut,
     programme_sound,
     render_part,
@@ -53,8 +54,8 @@ from ray_jobs.media.programme import (
     shifted,
     strung,
 )
+from ray_jobs.media.quality import findings_of, inspected, measured_in
 from ray_jobs.media.reframe import target_size
-from ray_jobs.media.verify import verify
 from ray_jobs.run import JobRun, Step
 
 SPEECH, PICTURE, SOUND, VIDEO, SCRIPT = (
@@ -106,7 +107,7 @@ def retell(run: JobRun, spec: Retell) -> Retold:
     pictures = [picture_step(run, spec, part, source, len(parts)) for part in parts]
     sound = sound_step(run, spec, parts, voiced, source)
     papers = papers_step(run, spec, script, parts)
-    whole = whole_step(run, parts, pictures, sound)
+    whole = whole_step(run, spec, parts, pictures, sound, papers)
     predicted_s = expected_s([_as_candidate(one, segments) for one in script], spec, pace)
     return _told(spec, sketch, script, voiced, parts, sound, papers, whole,
                  writing=writing, stretch=stretch, predicted_s=predicted_s)  # fmt: skip
@@ -392,13 +393,19 @@ def papers_step(
         "language": spec.language,
     }  # fmt: skip
     return run.step(
-        "retell_papers", work, version=1, weight=0.02, params=cast("Json", params), inputs=[]
+        "retell_papers", work, version=2, weight=0.02, params=cast("Json", params), inputs=[]
     )
 
 
-def whole_step(run: JobRun, parts: Sequence[Part], pictures: Sequence[Step], sound: Step) -> Step:
+def whole_step(
+    run: JobRun, spec: Retell, parts: Sequence[Part], pictures: Sequence[Step], sound: Step,
+    papers: Step,
+) -> Step:  # fmt: skip
     """All parts in one file, decoded to its end before anybody else may have it."""
-    frames, rate = sum(part.cut.frames for part in parts), parts[0].cut.rate
+    brief = brief_of(
+        parts, spec.source.media, target_size(spec.source.media, spec.aspect, spec.height),
+        spec.loudness, drawn=boxes_in(papers) if spec.style else [], known=findings_in(papers),
+    )  # fmt: skip
 
     def work(directory: Path) -> Json:
         strip, target = directory / PICTURE, directory / VIDEO
@@ -406,12 +413,15 @@ def whole_step(run: JobRun, parts: Sequence[Part], pictures: Sequence[Step], sou
         join(strip, sound.path(SOUND), target)
         strip.unlink()
         run.progress(0.5)
-        return cast("Json", vars(verify(target, frames=frames, rate=rate, sound=True)))
+        source = run.fetch(spec.source.object)
+        return inspected(target, brief, source, spec.source.media, tick=lambda: run.progress(0.5))
 
     return run.step(
-        "retell_whole", work, version=1, weight=0.08,
-        params={"frames": frames, "rate": str(rate)},
-        inputs=[*(step.ref(PICTURE).sha256 for step in pictures), sound.ref(SOUND).sha256],
+        "retell_whole", work, version=2, weight=0.08, params=brief.plain,
+        inputs=[
+            *(step.ref(PICTURE).sha256 for step in pictures), sound.ref(SOUND).sha256,
+            spec.source.object.sha256,
+        ],
     )  # fmt: skip
 
 
@@ -447,7 +457,7 @@ def _told(
         loudness_passes=cast("int", sound.value["passes"]),
         duck_depth_db=cast("float", sound.value["depth_db"]),
         narration_to_bed_lu=cast("float | None", sound.value["ratio_lu"]),
-        findings=[*findings_in(papers), *_objections(spec, sound, duration_s)],
+        findings=[*findings_of(whole, "retelling"), *_objections(spec, sound, duration_s)],
         artifacts=[
             Artifact(kind="retell_script", object=papers.ref(SCRIPT), filename="script.json"),
             *(
@@ -456,7 +466,7 @@ def _told(
                 for kind in ("srt", "vtt")
             ),
         ],
-        **whole.value,
+        **measured_in(whole),
     )  # fmt: skip
 
 
@@ -475,7 +485,7 @@ def _placed(one: Voiced, part: Part) -> RetoldPart:
     )
 
 
-def _objections(spec: Retell, sound: Step, duration_s: float) -> list[SubtitleFinding]:
+def _objections(spec: Retell, sound: Step, duration_s: float) -> list[Finding]:
     """What a viewer would object to in the whole."""
     found = []
     error = duration_s / spec.target_s - 1
@@ -484,11 +494,7 @@ def _objections(spec: Retell, sound: Step, duration_s: float) -> list[SubtitleFi
         found.append(("length_missed", f"It lasts {duration_s:.1f} s, {error:+.0%} of its target."))
     if ratio is not None and ratio < spec.ducking.min_ratio_lu:
         found.append(("narration_covered", f"The voice lies only {ratio:.1f} LU over its bed."))
-    if not sound.value["reached"]:
-        found.append(("loudness_not_reached", "The loudness could not be reached."))
     return [
-        SubtitleFinding(
-            severity="warning", code=code, message=message, start_s=0.0, end_s=duration_s
-        )
+        Finding(severity="warning", code=code, message=message, start_s=0.0, end_s=duration_s)
         for code, message in found
     ]

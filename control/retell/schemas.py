@@ -18,7 +18,7 @@ from ray_jobs.contract import (
     RetoldPart,
     ScriptSentence,
     Share,
-    SubtitleFinding,
+    Finding,
     VoiceName,
 )
 
@@ -111,7 +111,7 @@ class RetellReport(Out):
     duck_depth_db: float
     parts: list[RetoldPart]
     refused: list[RefusedSentence]
-    findings: list[SubtitleFinding]
+    findings: list[Finding]
 
 
 class RetellOut(Out):

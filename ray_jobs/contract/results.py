@@ -8,6 +8,7 @@ from pydantic import Field
 from ray_jobs.contract.specs import CropPoint, ScriptSentence, SubtitleStyle
 from ray_jobs.contract.vocabulary import (
     Artifact,
+    Box,
     Finite,
     Language,
     MediaInfo,
@@ -16,6 +17,7 @@ from ray_jobs.contract.vocabulary import (
     Rational,
     Seconds,
     Segment,
+    Severity,
     Share,
     Word,
 )
@@ -129,12 +131,20 @@ class ClipsFound(Plain):
     artifacts: list[Artifact]
 
 
-class SubtitleFinding(Plain):
-    severity: Literal["info", "warning", "error"]
-    code: str
+class Finding(Plain):
+    """What a viewer, a listener or a reader would object to, and what to do about it.
+
+    Times count from the start of the file it was found in. `box` is where in the picture, and
+    `overlay` that picture with the box drawn.
+    """
+
+    severity: Severity
+    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)
     message: str
     start_s: Seconds
     end_s: Seconds
+    box: Box | None = None
+    overlay: Artifact | None = None
 
 
 class SubtitlesStyled(Plain):
@@ -143,7 +153,7 @@ class SubtitlesStyled(Plain):
     kind: Literal["style_subtitles"] = "style_subtitles"
     clip_id: UUID
     style: SubtitleStyle
-    findings: list[SubtitleFinding]
+    findings: list[Finding]
     artifacts: list[Artifact]
 
 
@@ -166,7 +176,7 @@ class Deliverable(Plain):
     loudness_lufs: Finite | None
     true_peak_dbtp: Finite | None
     loudness_passes: int = 0
-    findings: list[SubtitleFinding] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
     lead_s: Seconds = 0.0
 
 
@@ -283,7 +293,7 @@ class Retold(Plain):
     loudness_passes: int
     duck_depth_db: Finite
     narration_to_bed_lu: Finite | None
-    findings: list[SubtitleFinding] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
     artifacts: list[Artifact] = Field(default_factory=list)
 
 

@@ -182,7 +182,26 @@ class Loudness(Plain):
     max_true_peak_dbtp: float = Field(default=-1.0, ge=-20, le=0)
 
 
+class SafeArea(Plain):
+    """How much of the picture is covered by others' buttons and texts, as shares from its sides."""
+
+    left: Share = 0.0
+    top: Share = 0.0
+    right: Share = 0.0
+    bottom: Share = 0.0
+
+
+OPEN = SafeArea()
+"""Nothing is covered."""
+
+
 class Export(Plain):
+    """Render clips.
+
+    `qa_gate` fails the whole job where QA finds something as severe as that: what was made stays
+    for inspection, and is no export. Off, everything is delivered with what was found.
+    """
+
     kind: Literal["export"] = "export"
     source: Source
     clips: list[ClipCut] = Field(min_length=1, max_length=100)
@@ -194,6 +213,8 @@ class Export(Plain):
     crf: int = Field(default=20, ge=0, le=51)
     speed: Speed = "veryfast"
     brand: Brand | None = None
+    safe_area: SafeArea = OPEN
+    qa_gate: Literal["off", "error", "warning"] = "off"
 
 
 VoiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_/-]{0,63}$")]

@@ -8,11 +8,23 @@ from typing import cast
 import numpy as np
 
 from kernels.loudness import measure
-from ray_jobs.contract import Brand, IngestLimits, Json, MediaInfo, ObjectRef
+from ray_jobs.contract import (
+    OPEN,
+    Box,
+    Brand,
+    Finding,
+    IngestLimits,
+    Json,
+    MediaInfo,
+    ObjectRef,
+    SafeArea,
+)
 from ray_jobs.media.cut import Cut, plan_cut
 from ray_jobs.media.encode import Encoder, render_picture
-from ray_jobs.media.filtergraph import Watermark
+from ray_jobs.media.faults import clipped_box, overhang
+from ray_jobs.media.filtergraph import Watermark, watermark_edges
 from ray_jobs.media.fonts import BrandFonts
+from ray_jobs.media.images import read_image
 from ray_jobs.media.probe import probe
 from ray_jobs.media.reframe import Size, crop_path, whole
 from ray_jobs.media.sound import RATE_HZ, Samples, clip_samples
@@ -46,6 +58,27 @@ def watermark_inputs(brand: Brand | None) -> list[str]:
     if brand is None or brand.watermark is None:
         return []
     return [brand.watermark.sha256, brand.placement.model_dump_json()]
+
+
+def watermark_place(
+    run: JobRun, brand: Brand | None, size: Size, safe_area: SafeArea, span: tuple[float, float]
+) -> tuple[list[Box], list[Finding]]:
+    """Where the watermark lies, and what is wrong with that; nothing without one."""
+    mark = watermark_of(run, brand)
+    if mark is None:
+        return [], []
+    image = read_image(mark.path)
+    edges = watermark_edges(mark.placement, Size(image.width, image.height), size)
+    box = clipped_box(*edges)
+    if overhang(edges, OPEN) > 1 / min(size):
+        severity, message = "error", "The watermark leaves the picture: make it smaller."
+    elif overhang(edges, safe_area) > 0:
+        message = "The watermark lies where the platform's buttons are: choose another corner."
+        severity = "warning"
+    else:
+        return [box], []
+    found = {"severity": severity, "code": "logo_outside_area", "message": message, "box": box}
+    return [box], [Finding.model_validate({**found, "start_s": span[0], "end_s": span[1]})]
 
 
 @dataclass(frozen=True)

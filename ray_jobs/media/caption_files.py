@@ -2,16 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from pysubs2 import Alignment, Color, SSAEvent, SSAFile, SSAStyle
 
 from ray_jobs.contract import (
+    OPEN,
     Artifact,
     Aspect,
+    Box,
     ClipCut,
+    Finding,
     Json,
+    SafeArea,
     Source,
-    SubtitleFinding,
     SubtitleStyle,
     Word,
 )
@@ -19,6 +23,7 @@ from ray_jobs.media.captions import (
     SIDE_MARGIN,
     Cue,
     Token,
+    boxes_of,
     face_for,
     findings_of,
     make_cues,
@@ -29,7 +34,7 @@ from ray_jobs.media.fonts import BrandFonts, Face
 from ray_jobs.media.reframe import target_size
 from ray_jobs.run import JobRun, Step
 
-VERSION = 1
+VERSION = 2
 FILES = {
     "subtitles_ass": "subtitles.ass",
     "subtitles_srt": "subtitles.srt",
@@ -52,13 +57,15 @@ def subtitle_files(
     height: int,
     *,
     fonts: BrandFonts | None = None,
+    safe_area: SafeArea = OPEN,
     lead_s: float = 0.0,
     weight: float = 0.1,
 ) -> Step:
     """The clip's subtitle files, one cached step for styling and export alike.
 
-    The clip begins `lead_s` into the file they are for. The step's value holds `findings` and
-    `preview_s`, the middle of the first cue from the clip's start (None without a cue).
+    The clip begins `lead_s` into the file they are for. The step's value holds `findings`, `boxes`
+    (where cues are drawn) and `preview_s`, the middle of the first cue from the clip's start (None
+    without a cue).
     """
     style = cut.style or SubtitleStyle()
     width, height = target_size(source.media, aspect, height)
@@ -70,15 +77,15 @@ def subtitle_files(
         "style": style.model_dump(mode="json"),
         "width": width,
         "height": height,
+        "safe_area": safe_area.model_dump(mode="json"),
     }
-
     if lead_s:
         params["lead_s"] = lead_s
 
     def work(directory: Path) -> Json:
         return write_files(
             directory, words, style, (width, height), start_s=cut.start_s - lead_s,
-            end_s=cut.end_s, fonts=fonts.directory if fonts else None,
+            end_s=cut.end_s, fonts=fonts.directory if fonts else None, safe_area=safe_area,
         )  # fmt: skip
 
     return run.step(
@@ -104,9 +111,13 @@ def subtitle_artifacts(step: Step, cut: ClipCut, stem: str) -> list[Artifact]:
     ]
 
 
-def findings_in(step: Step) -> list[SubtitleFinding]:
+def findings_in(step: Step) -> list[Finding]:
     found = step.value["findings"]
-    return [SubtitleFinding.model_validate(each) for each in found] if found else []  # type: ignore[union-attr]
+    return [Finding.model_validate(each) for each in found] if found else []  # type: ignore[union-attr]
+
+
+def boxes_in(step: Step) -> list[Box]:
+    return [(x, y, w, h) for x, y, w, h in cast("list[list[float]]", step.value["boxes"])]
 
 
 def write_files(
@@ -118,6 +129,7 @@ def write_files(
     start_s: float,
     end_s: float,
     fonts: Path | None = None,
+    safe_area: SafeArea = OPEN,
 ) -> Json:
     """Write the three files into `directory`; sizes are width and height of the picture."""
     width, height = size
@@ -127,10 +139,11 @@ def write_files(
     (directory / FILES["subtitles_ass"]).write_text(ass(cues, style, face, size), encoding="utf-8")
     (directory / FILES["subtitles_srt"]).write_text(srt(cues), encoding="utf-8")
     (directory / FILES["subtitles_vtt"]).write_text(vtt(cues), encoding="utf-8")
-    findings = findings_of(cues, words, style=style, room=room)
+    findings = findings_of(cues, words, style=style, room=room, size=size, safe_area=safe_area)
     return {
         "cues": len(cues),
         "preview_s": (cues[0].start_cs + cues[0].end_cs) / 200 if cues else None,
+        "boxes": [list(box) for box in boxes_of(cues, style, face, size)],
         "findings": [finding.model_dump(mode="json") for finding in findings],
     }
 

@@ -12,8 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from unicodedata import category, east_asian_width
 
-from ray_jobs.contract import SubtitleFinding, SubtitleStyle, Word
+from ray_jobs.contract import OPEN, Box, Finding, SafeArea, SubtitleStyle, Word
 from ray_jobs.failures import Failure
+from ray_jobs.media.faults import clipped_box, overhang
 from ray_jobs.media.fonts import DEFAULT_FAMILY, Face, find_face, missing_glyphs
 
 HARD_PAUSE_CS = 80
@@ -336,16 +337,22 @@ def broken_into_lines(tokens: Sequence[Token], room: Room) -> tuple[tuple[Token,
 
 
 def findings_of(
-    cues: Sequence[Cue], words: Sequence[Word], *, style: SubtitleStyle, room: Room
-) -> list[SubtitleFinding]:
+    cues: Sequence[Cue],
+    words: Sequence[Word],
+    *,
+    style: SubtitleStyle,
+    room: Room,
+    size: tuple[int, int],
+    safe_area: SafeArea,
+) -> list[Finding]:
     """What a careful reader would object to, in time relative to the clip's start.
 
-    `words` are those of the clip's span alone.
+    `words` are those of the clip's span alone, `size` the picture's width and height.
 
     The reading speed is the adult limit of 20 characters per second (Netflix Timed Text Style
     Guide).
     """
-    found: list[SubtitleFinding] = []
+    found: list[Finding] = []
     if room.face.family.casefold() != style.font.casefold():
         message = f"The font {style.font} is not installed; {room.face.family} stands in."
         found.append(_finding("warning", "font_substituted", message, cues))
@@ -361,13 +368,14 @@ def findings_of(
         found.append(_finding("warning", "words_dropped", message, cues))
     for cue in cues:
         found += _cue_findings(cue, room)
+    found += _misplaced([(cue, edges_of(cue, style, room.face, size)) for cue in cues], safe_area)
     for cue, following in pairwise(cues):
         if following.start_cs < cue.end_cs:
             found.append(_finding("error", "overlap", "Two cues overlap.", [cue, following]))
     return found
 
 
-def _cue_findings(cue: Cue, room: Room) -> Iterator[SubtitleFinding]:
+def _cue_findings(cue: Cue, room: Room) -> Iterator[Finding]:
     seconds = (cue.end_cs - cue.start_cs) / 100
     speed = columns(cue.text.replace("\n", "")) / max(seconds, 0.01)
     if speed > MAX_CHARS_PER_S:
@@ -382,8 +390,61 @@ def _cue_findings(cue: Cue, room: Room) -> Iterator[SubtitleFinding]:
         yield _finding("warning", "too_many_lines", f"{len(cue.lines)} lines.", [cue])
 
 
-def _finding(severity: str, code: str, message: str, cues: Sequence[Cue]) -> SubtitleFinding:
-    return SubtitleFinding.model_validate(
+def _misplaced(
+    placed: Sequence[tuple[Cue, tuple[float, float, float, float]]], safe_area: SafeArea
+) -> Iterator[Finding]:
+    """One finding for all cues that leave the picture, one for those that leave the safe area."""
+    beyond = [each for each in placed if overhang(each[1], OPEN) > 0]
+    covered = [each for each in placed if overhang(each[1], safe_area) > 0 and each not in beyond]
+    if beyond:
+        message = f"{len(beyond)} cues leave the picture: make them smaller or their lines fewer."
+        yield _misplacement("error", "subtitle_overflow", message, beyond, OPEN)
+    if covered:
+        message = f"{len(covered)} cues lie where the platform's buttons are: widen the margin."
+        yield _misplacement("warning", "subtitle_outside_safe_area", message, covered, safe_area)
+
+
+def _misplacement(
+    severity: str, code: str, message: str,
+    placed: Sequence[tuple[Cue, tuple[float, float, float, float]]], area: SafeArea,
+) -> Finding:  # fmt: skip
+    cue, edges = max(placed, key=lambda each: overhang(each[1], area))
+    return _finding(severity, code, message, [cue]).model_copy(update={"box": clipped_box(*edges)})
+
+
+def edges_of(
+    cue: Cue, style: SubtitleStyle, face: Face, size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a cue as libass sets it, as shares of the picture.
+
+    Overflow shows as values below 0 or above 1. A line is as high as the style's size.
+    """
+    width, height = size
+    em_px = style.size * height / face.line_em
+    reach_px = style.outline * height + (style.size * height * 0.3 if style.box_color else 0.0)
+    wide_px = max(face.width_em(line_text(line)) for line in cue.lines) * em_px + 2 * reach_px
+    high = len(cue.lines) * style.size
+    reach = reach_px / height
+    match style.position:
+        case "bottom":
+            top = 1 - style.margin - high
+        case "top":
+            top = style.margin
+        case "center":
+            top = 0.5 - high / 2
+    half = wide_px / width / 2
+    return 0.5 - half, top - reach, 0.5 + half, top + high + reach
+
+
+def boxes_of(
+    cues: Sequence[Cue], style: SubtitleStyle, face: Face, size: tuple[int, int]
+) -> list[Box]:
+    """Where cues are drawn, each place once."""
+    return sorted({clipped_box(*edges_of(cue, style, face, size)) for cue in cues})
+
+
+def _finding(severity: str, code: str, message: str, cues: Sequence[Cue]) -> Finding:
+    return Finding.model_validate(
         {
             "severity": severity,
             "code": code,

@@ -163,6 +163,20 @@ class Watermark:
         return (*whitelist, "-i", f"file:{self.path}")
 
 
+def watermark_edges(
+    place: Placement, image: Size, target: Size
+) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of an image laid over the picture, as shares of the picture."""
+    side = min(target)
+    width = max(2, round(place.width * side)) / target.width
+    height = round(width * target.width * image.height / image.width) / target.height
+    across, down = (round(place.margin * side) / length for length in target)
+    vertical, _, horizontal = place.corner.partition("_")
+    left = {"left": across, "right": 1 - width - across}.get(horizontal, (1 - width) / 2)
+    top = {"top": down, "bottom": 1 - height - down}.get(vertical, (1 - height) / 2)
+    return left, top, left + width, top + height
+
+
 def watermarked(picture: str, watermark: Watermark | None, target: Size) -> str:
     """The picture, an unlabelled chain, with the second input over it where there is one."""
     if watermark is None:

@@ -4,7 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ray_jobs.contract import Ducking, Loudness, MediaInfo, Segment, SubtitleStyle, Word
+from ray_jobs.contract import (
+    Box,
+    Ducking,
+    Finding,
+    Loudness,
+    MediaInfo,
+    Segment,
+    SubtitleStyle,
+    Word,
+)
 from ray_jobs.engines.text import tokens
 from ray_jobs.engines.timing import shared
 from ray_jobs.media.caption_files import FILES, write_files
@@ -14,6 +23,7 @@ from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.filtergraph import Subtitles
 from ray_jobs.media.fonts import font_environment
 from ray_jobs.media.narration import Mixed, mixed, placed, read_speech
+from ray_jobs.media.quality import Brief, Shown
 from ray_jobs.media.reframe import Size, crop_path, framing
 from ray_jobs.media.sound import RATE_HZ, Levelled, Samples, clip_samples, deliver_sound
 
@@ -156,6 +166,22 @@ def programme_sound(
         target, made.sound, loudness, progress=lambda share: progress(0.4 + 0.6 * share)
     )
     return done, made
+
+
+def brief_of(
+    parts: Sequence[Part], media: MediaInfo, size: Size, loudness: Loudness, *,
+    drawn: Sequence[Box], known: Sequence[Finding],
+) -> Brief:  # fmt: skip
+    """What is known of the parts' film before it is there."""
+    shown = [
+        Shown(part.at_s, part.at_s + part.cut.duration_s, part.cut.start_s, part.speech is None)
+        for part in parts
+    ]
+    return Brief(
+        frames=sum(part.cut.frames for part in parts), rate=parts[0].cut.rate, sound=True,
+        loudness=loudness, shown=shown, drawn=drawn, known=known,
+        whole=framing(media, size).mode != "crop",
+    )  # fmt: skip
 
 
 def _stretched(speech: Path, stretch: float, scratch: Path) -> Samples:

@@ -1,16 +1,18 @@
 """A deliverable is decoded whole, every frame and sample of it, before anybody may have it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.video.frame import VideoFrame
 
 from kernels.loudness import Meter
 from ray_jobs.failures import Failure
 from ray_jobs.media.audio import audio_blocks
-from ray_jobs.media.sound import CHANNELS, RATE_HZ
+from ray_jobs.media.sound import CHANNELS, RATE_HZ, Samples
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,19 @@ class Verified:
     true_peak_dbtp: float | None
 
 
-def verify(path: Path, *, frames: int, rate: Fraction, sound: bool) -> Verified:
+def verify(
+    path: Path,
+    *,
+    frames: int,
+    rate: Fraction,
+    sound: bool,
+    hear: Callable[[Samples], None] = lambda _: None,
+    see: Callable[[int, VideoFrame], None] = lambda _, __: None,
+) -> Verified:
     """Decode a finished MP4 to its end.
+
+    `hear` is given its sound in blocks [n, 2] at 48 kHz, then `see` every frame with its number:
+    whoever wants to know more need not decode it again.
 
     Raises
     ------
@@ -37,28 +50,37 @@ def verify(path: Path, *, frames: int, rate: Fraction, sound: bool) -> Verified:
     if not starts_fast(path):
         raise Failure("verify_failed", "The file's index lies behind its media.")
     with av.open(str(path)) as container:
-        video = container.streams.video[0]
-        count = sum(1 for _ in container.decode(video))
-        width, height = video.width, video.height
         sounds = len(container.streams.audio)
-    if count != frames:
-        raise Failure("verify_failed", f"The file decodes to {count} frames of {frames}.")
     if sounds != int(sound):
         raise Failure("verify_failed", f"The file has {sounds} sound streams, not {int(sound)}.")
     duration_s = float(frames / rate)
-    loudness = peak = None
-    if sound:
-        meter, samples = Meter(RATE_HZ, CHANNELS), 0
-        for block in audio_blocks(path, rate_hz=RATE_HZ, channels=CHANNELS):
-            meter.push(block)
-            samples += len(block)
-        if abs(samples / RATE_HZ - duration_s) > float(1 / rate) + 1024 / RATE_HZ:
-            raise Failure("verify_failed", "Sound and picture differ in length.")
-        result = meter.result()
-        if np.isfinite(result.integrated_lufs):
-            loudness = round(result.integrated_lufs, 2)
-            peak = round(result.true_peak_dbtp, 2)
+    loudness, peak = _heard(path, duration_s, rate, hear) if sound else (None, None)
+    with av.open(str(path)) as container:
+        video, count = container.streams.video[0], 0
+        for frame in container.decode(video):
+            see(count, frame)
+            count += 1
+        width, height = video.width, video.height
+    if count != frames:
+        raise Failure("verify_failed", f"The file decodes to {count} frames of {frames}.")
     return Verified(width, height, count, duration_s, loudness, peak)
+
+
+def _heard(
+    path: Path, duration_s: float, rate: Fraction, hear: Callable[[Samples], None]
+) -> tuple[float | None, float | None]:
+    """Loudness and true peak of the sound, which must be as long as the picture."""
+    meter, samples = Meter(RATE_HZ, CHANNELS), 0
+    for block in audio_blocks(path, rate_hz=RATE_HZ, channels=CHANNELS):
+        meter.push(block)
+        hear(block)
+        samples += len(block)
+    if abs(samples / RATE_HZ - duration_s) > float(1 / rate) + 1024 / RATE_HZ:
+        raise Failure("verify_failed", "Sound and picture differ in length.")
+    result = meter.result()
+    if not np.isfinite(result.integrated_lufs):
+        return None, None
+    return round(result.integrated_lufs, 2), round(result.true_peak_dbtp, 2)
 
 
 def starts_fast(path: Path) -> bool:
