@@ -15,6 +15,7 @@ from control.clips.models import Clip, ClipStatus
 from control.dmca.blocks import is_blocked
 from control.errors import LegalReasons
 from control.jobs.models import Job, JobState
+from control.qa import automatic
 from control.records import now
 from control.retell.models import RetellRow
 from control.retell.schemas import RetellReport
@@ -27,9 +28,11 @@ from ray_jobs.contract import (
     AssetChecked,
     ClipsFound,
     Exported,
+    Finding,
     Ingested,
     JobKind,
     Narrated,
+    Problem,
     Result,
     Retold,
     Segment,
@@ -46,9 +49,9 @@ STAGES: dict[JobKind, tuple[VideoStatus, VideoStatus]] = {
 }
 
 
-async def keep(tx: BaseDBAsyncClient, job: Job, result: Result) -> None:
-    """Store what the job made."""
-    await KEEPERS[type(result)](tx, job, result)
+async def keep(tx: BaseDBAsyncClient, job: Job, result: Result) -> Problem | None:
+    """Store what the job made; gives the problem of a result that QA holds back."""
+    return await KEEPERS[type(result)](tx, job, result)
 
 
 async def follow(tx: BaseDBAsyncClient, job: Job) -> None:
@@ -179,12 +182,34 @@ async def keep_subtitles(tx: BaseDBAsyncClient, job: Job, result: SubtitlesStyle
     await register(tx, job, result.artifacts)
 
 
-async def keep_exports(tx: BaseDBAsyncClient, job: Job, result: Exported) -> None:
-    for made in result.deliverables:
-        files = [made.video, *made.subtitles]
+async def keep_exports(tx: BaseDBAsyncClient, job: Job, result: Exported) -> Problem | None:
+    """The files with their QA run; what QA holds back is kept as `export_held`, to be looked at."""
+    made = result.deliverables
+    overlays = [finding.overlay for one in made for finding in one.findings if finding.overlay]
+    await register(tx, job, overlays)
+    found = await automatic.record(
+        tx, job,
+        [_seen(job, finding, one.clip_id) for one in made for finding in one.findings],
+        [artifact_id(job, one.video) for one in made],
+    )  # fmt: skip
+    problem = automatic.refusal(job.spec.get("qa_gate", "off"), found)
+    for one in made:
         await register(
-            tx, job, [file.model_copy(update={"clip_id": made.clip_id}) for file in files]
+            tx,
+            job,
+            [
+                file.model_copy(update={"clip_id": one.clip_id})
+                for file in (*one.subtitles, *one.timelines)
+            ],
         )
+        video = one.video.model_copy(update={"clip_id": one.clip_id})
+        await register(tx, job, [video], kind="export_held" if problem else None)
+    return problem
+
+
+def _seen(job: Job, finding: Finding, clip_id: UUID | None = None) -> automatic.Seen:
+    overlay = artifact_id(job, finding.overlay) if finding.overlay else None
+    return automatic.Seen(finding, clip_id, overlay)
 
 
 async def keep_narration(tx: BaseDBAsyncClient, job: Job, result: Narrated) -> None:
@@ -194,7 +219,10 @@ async def keep_narration(tx: BaseDBAsyncClient, job: Job, result: Narrated) -> N
 
 async def keep_retelling(tx: BaseDBAsyncClient, job: Job, result: Retold) -> None:
     """The film's report; and the script, unless somebody has mended a newer one meanwhile."""
-    await register(tx, job, [result.video, *result.artifacts])
+    overlays = [finding.overlay for finding in result.findings if finding.overlay]
+    await register(tx, job, [result.video, *result.artifacts, *overlays])
+    seen = [_seen(job, finding) for finding in result.findings]
+    await automatic.record(tx, job, seen, [artifact_id(job, result.video)])
     rows = RetellRow.filter(id=result.retell_id, organization_id=job.organization_id)
     row = await rows.using_db(tx).select_for_update().get_or_none()
     if row is None or result.version < (row.rendered_version or 0):
@@ -213,7 +241,10 @@ def artifact_id(job: Job, artifact: Artifact) -> UUID:
     return uuid5(job.id, f"{artifact.kind}:{artifact.clip_id}:{artifact.filename}")
 
 
-async def register(tx: BaseDBAsyncClient, job: Job, artifacts: Iterable[Artifact]) -> None:
+async def register(
+    tx: BaseDBAsyncClient, job: Job, artifacts: Iterable[Artifact], *, kind: str | None = None
+) -> None:
+    """Register files under their own kind, or under `kind`, which changes nothing of their ids."""
     for artifact in artifacts:
         made = artifact.object
         await ArtifactRow.update_or_create(
@@ -225,7 +256,7 @@ async def register(tx: BaseDBAsyncClient, job: Job, artifacts: Iterable[Artifact
                 "video_id": job.video_id,
                 "clip_id": artifact.clip_id,
                 "job_id": job.id,
-                "kind": artifact.kind,
+                "kind": kind or artifact.kind,
                 "filename": artifact.filename,
                 "key": made.key,
                 "sha256": made.sha256,
@@ -239,7 +270,7 @@ async def keep_renditions(tx: BaseDBAsyncClient, job: Job, result: Transcoded) -
     await register(tx, job, [made.video for made in result.renditions])
 
 
-KEEPERS: dict[type, Callable[[BaseDBAsyncClient, Job, Any], Awaitable[None]]] = {
+KEEPERS: dict[type, Callable[[BaseDBAsyncClient, Job, Any], Awaitable[Problem | None]]] = {
     Ingested: keep_video,
     Transcoded: keep_renditions,
     Transcribed: keep_transcript,

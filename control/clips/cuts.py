@@ -13,13 +13,12 @@ from control.transcripts.models import Transcript
 from control.videos.models import Video
 from ray_jobs.contract import SUBTITLE_PRESETS, ClipCut, CropPoint, Segment, SubtitleStyle, Word
 
-SLACK_S = 0.01
-
 
 def style_of(
-    preset: str | None, overrides: dict[str, Any], settings: Settings, *, at: str = "overrides"
-) -> SubtitleStyle:
-    """A preset with overrides, resolved to values; `at` names the overrides in what is refused.
+    preset: str | None, overrides: dict[str, Any], settings: Settings, *, of: str = "preset",
+    at: str = "overrides",
+) -> SubtitleStyle:  # fmt: skip
+    """A preset with overrides, resolved to values; `of` and `at` name them in what is refused.
 
     Raises
     ------
@@ -29,7 +28,7 @@ def style_of(
     name = preset or settings.subtitle_preset
     if name not in SUBTITLE_PRESETS:
         known = ", ".join(sorted(SUBTITLE_PRESETS))
-        raise Invalid.at("preset", f"must be one of {known}")
+        raise Invalid.at(of, f"must be one of {known}")
     try:
         return SubtitleStyle.model_validate(SUBTITLE_PRESETS[name].model_dump() | overrides)
     except ValidationError as error:
@@ -49,11 +48,8 @@ async def words_of(member: Member, video: Video) -> list[Word]:
 
 
 def cut_of(clip: Clip, words: list[Word], style: SubtitleStyle | None) -> ClipCut:
-    inside = [
-        word
-        for word in words
-        if word.start_s >= clip.start_s - SLACK_S and word.end_s <= clip.end_s + SLACK_S
-    ]
+    """Its words include those that its ends go through: QA names them."""
+    inside = [word for word in words if word.end_s > clip.start_s and word.start_s < clip.end_s]
     return ClipCut(
         clip_id=clip.id,
         rank=clip.rank,

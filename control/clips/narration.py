@@ -8,7 +8,6 @@ from sanic import Blueprint, HTTPResponse, Request
 
 from control.access import Member
 from control.bodies import In, body, reply
-from control.clips.cuts import SLACK_S
 from control.clips.models import Clip
 from control.errors import Conflict
 from control.jobs.queue import enqueue
@@ -22,6 +21,7 @@ from control.videos.source import source_of
 from ray_jobs.contract import Ducking, Language, Loudness, Narrate, Segment, VoiceName
 
 blueprint = Blueprint("narration")
+SLACK_S = 0.01
 MAX_TEXT = 20_000
 
 

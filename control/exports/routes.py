@@ -13,16 +13,17 @@ from control.branding.kits import brand_for
 from control.clips.cuts import cut_of, style_of, words_of
 from control.clips.models import Clip, ClipStatus
 from control.errors import Conflict, Invalid
-from control.exports.schemas import Exporting, ExportProject
+from control.exports.schemas import Exporting, ExportPreset, ExportProject
 from control.jobs.queue import enqueue
 from control.jobs.schemas import accepted
 from control.openapi import spec
+from control.paging import Page, listed
 from control.projects.models import Project
 from control.records import find
 from control.settings import Settings
 from control.videos.models import Video
 from control.videos.source import source_of
-from ray_jobs.contract import Brand, Export, SubtitleStyle
+from ray_jobs.contract import OPEN, PLATFORMS, Brand, Export, SafeArea, SubtitleStyle
 
 blueprint = Blueprint("exports")
 MAX_CLIPS = 100
@@ -79,27 +80,51 @@ async def _order(
     brand: Brand | None, brand_style: dict[str, Any],
 ) -> Export:  # fmt: skip
     words = await words_of(member, video)
+    form = _form(wanted, settings)
     same = None
-    if wanted.preset or wanted.overrides:
-        same = style_of(wanted.preset, brand_style | wanted.overrides, settings)
+    if wanted.subtitle_preset or wanted.subtitle_overrides:
+        same = style_of(
+            wanted.subtitle_preset, brand_style | wanted.subtitle_overrides, settings,
+            of="subtitle_preset", at="subtitle_overrides",
+        )  # fmt: skip
     default = style_of(None, brand_style, settings)
-    cuts = [
-        cut_of(
-            clip,
-            words,
-            same
-            or (
-                SubtitleStyle.model_validate(clip.subtitle_style)
-                if clip.subtitle_style
-                else default
-            ),
-        )
-        for clip in clips
-    ]
-    return Export(
-        source=source_of(video),
-        clips=cuts,
-        loudness=wanted.loudness or settings.loudness,
-        brand=brand,
-        **wanted.model_dump(include={"aspect", "height", "burn_subtitles", "encoder", "crf"}),
-    )
+    cuts = []
+    for clip in clips:
+        own = clip.subtitle_style and SubtitleStyle.model_validate(clip.subtitle_style)
+        style = same or own or default
+        if "margin" not in wanted.subtitle_overrides:
+            style = _lifted(style, form["safe_area"])
+        cuts.append(cut_of(clip, words, style))
+    return Export(source=source_of(video), clips=cuts, brand=brand, **form)
+
+
+def _form(wanted: ExportProject, settings: Settings) -> dict[str, Any]:
+    """The order's own values before the platform's, the platform's before the defaults."""
+    asked = wanted.model_dump(include=set(Export.model_fields))
+    if wanted.preset is None:
+        loudness = wanted.loudness or settings.loudness
+        return asked | {"loudness": loudness, "safe_area": OPEN}
+    if wanted.preset not in PLATFORMS:
+        raise Invalid.at("preset", f"must be one of {', '.join(PLATFORMS)}")
+    given = {name: asked[name] for name in asked.keys() & wanted.model_fields_set}
+    if wanted.loudness is None:
+        given.pop("loudness", None)
+    return asked | dict(PLATFORMS[wanted.preset]) | given
+
+
+def _lifted(style: SubtitleStyle, safe: SafeArea) -> SubtitleStyle:
+    """The style with a margin that clears what the platform covers, unless it is in the middle."""
+    covered = {"bottom": safe.bottom, "top": safe.top, "center": 0.0}[style.position]
+    if not covered:
+        return style
+    clear = round(covered + style.outline + (0.3 * style.size if style.box_color else 0.0), 4)
+    return style.model_copy(update={"margin": min(0.5, max(style.margin, clear))})
+
+
+@blueprint.get("/export-presets")
+@spec(lists=ExportPreset)
+async def list_export_presets(request: Request) -> HTTPResponse:
+    """What each platform's preset decides."""
+    page = Page.of(request)
+    every = [ExportPreset(name=name, **dict(form)) for name, form in PLATFORMS.items()]
+    return listed(every[page.offset : page.offset + page.limit], ExportPreset, page, len(every))

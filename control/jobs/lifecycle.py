@@ -168,13 +168,18 @@ async def _succeed(tx: BaseDBAsyncClient, job: Job, report: Report) -> None:
         return
     try:
         async with in_transaction() as inner:
-            await results.keep(inner, job, result)
+            held_back = await results.keep(inner, job, result)
     except (ApiError, OperationalError, ColumnError, ValidationError, ValueError) as error:
         if isinstance(error, OperationalError) and not _is_of_the_data(error):
             raise  # a deadlock, a lost connection: the worker reports again
         logger.exception("the result of job %s cannot be kept", job.id)
         code = error.code if isinstance(error, LegalReasons) else "bad_result"
         await _fail(tx, job, Problem(code=code, detail=str(error)[:500]), Move.FAIL)
+        return
+    if held_back:
+        job.result = result.model_dump(mode="json")
+        await job.save(using_db=tx, update_fields=["result", "updated_at"])
+        await _fail(tx, job, held_back, Move.FAIL)
         return
     await record_job(tx, job, result)
     await _set(tx, job, JobState.SUCCEEDED, result=result.model_dump(mode="json"), progress=1.0)

@@ -1,7 +1,5 @@
 """Putting jobs into the queue and taking them out; PostgreSQL is the queue."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -17,7 +15,7 @@ from control.errors import Conflict
 from control.events import publish
 from control.jobs.models import Job, JobState
 from control.records import now
-from ray_jobs.contract import JobKind, Plain, Result
+from ray_jobs.contract import JobKind, Plain, Result, spec_hash
 
 if TYPE_CHECKING:
     from control.access import Member
@@ -32,12 +30,6 @@ UPDATE jobs SET state = 'running', attempt = attempt + 1, report_seq = 0, lease_
        started_at = $4, updated_at = $4, problem = NULL
   FROM next WHERE jobs.id = next.id
 RETURNING jobs.id"""
-
-
-def spec_hash(spec: Plain) -> str:
-    """Hash of a spec's every value: equal work has equal hashes."""
-    canonical = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 async def enqueue(

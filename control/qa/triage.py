@@ -61,19 +61,33 @@ async def report(
         if artifact_id := getattr(wanted, field):
             await check_artifacts(tx, member, field, [artifact_id])
     mark = wanted.fingerprint or fingerprint(run.suite, wanted)
-    likes = QaFinding.of(member).using_db(tx).filter(fingerprint=mark)
-    last = await likes.order_by("-created_at", "id").first()
-    finding = await QaFinding.create(
+    wanted = wanted.model_copy(update={"fingerprint": mark})
+    finding = await write_down(tx, run, wanted, await last_like(tx, run.organization_id, mark))
+    await trail.record(tx, member, "qa.finding.created", finding, after={"title": finding.title})
+    return finding
+
+
+async def last_like(tx: BaseDBAsyncClient, organization_id: UUID, mark: str) -> QaFinding | None:
+    """The last finding of the organisation with this fingerprint."""
+    likes = QaFinding.filter(organization_id=organization_id, fingerprint=mark)
+    return await likes.using_db(tx).order_by("-created_at", "id").first()
+
+
+async def write_down(
+    tx: BaseDBAsyncClient, run: QaRun, wanted: CreateFinding, last: QaFinding | None,
+    *, status: S = S.OPEN,
+) -> QaFinding:  # fmt: skip
+    """A finding of a run, joined to its last like."""
+    return await QaFinding.create(
         using_db=tx,
-        organization_id=member.organization_id,
+        organization_id=run.organization_id,
         run_id=run.id,
         first_seen_run_id=last.first_seen_run_id if last else run.id,
         occurrences=last.occurrences + 1 if last else 1,
         regression=bool(last and last.status in (S.FIXED, S.VERIFIED)),
-        **{**wanted.model_dump(), "fingerprint": mark},
+        status=status,
+        **wanted.model_dump(),
     )
-    await trail.record(tx, member, "qa.finding.created", finding, after={"title": finding.title})
-    return finding
 
 
 async def change(

@@ -11,7 +11,7 @@ from control.bodies import body, reply
 from control.clips.cuts import style_of
 from control.errors import Conflict, Invalid
 from control.jobs.models import Job
-from control.jobs.queue import enqueue, spec_hash
+from control.jobs.queue import enqueue
 from control.jobs.schemas import accepted
 from control.jobs.states import TERMINAL
 from control.openapi import spec
@@ -32,7 +32,7 @@ from control.retell.script import mended
 from control.settings import Settings
 from control.transcripts.models import Transcript
 from control.videos.models import Video
-from ray_jobs.contract import Retell, ScriptSentence
+from ray_jobs.contract import Retell, ScriptSentence, spec_hash
 
 blueprint = Blueprint("retell", url_prefix="/projects/<project_id:uuid>/retell")
 DEFAULT_TARGET_S = 60.0

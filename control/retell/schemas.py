@@ -12,13 +12,13 @@ from control.jobs.schemas import JobOut
 from ray_jobs.contract import (
     Aspect,
     Ducking,
+    Finding,
     Language,
     Loudness,
     RefusedSentence,
     RetoldPart,
     ScriptSentence,
     Share,
-    Finding,
     VoiceName,
 )
 

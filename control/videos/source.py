@@ -22,4 +22,5 @@ def source_of(video: Video) -> Source:
         video_id=video.id,
         object=ObjectRef.model_validate(video.object),
         media=MediaInfo.model_validate(video.media),
+        filename=video.filename,
     )

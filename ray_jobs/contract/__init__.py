@@ -13,8 +13,9 @@ from ray_jobs.contract.orders import (
     ReportState,
     StepReport,
     object_key,
+    spec_hash,
 )
-from ray_jobs.contract.presets import RENDITIONS, SUBTITLE_PRESETS
+from ray_jobs.contract.presets import PLATFORMS, RENDITIONS, SUBTITLE_PRESETS
 from ray_jobs.contract.results import (
     Aligned,
     AssetChecked,
@@ -49,12 +50,14 @@ from ray_jobs.contract.specs import (
     ClipCut,
     CropPoint,
     Ducking,
+    EncoderName,
     Export,
     FindClips,
     Ingest,
     IngestLimits,
     Loudness,
     Narrate,
+    Platform,
     Rendition,
     Retell,
     SafeArea,
@@ -62,6 +65,7 @@ from ray_jobs.contract.specs import (
     ScriptSentence,
     Spec,
     SpeechEndpoint,
+    Speed,
     StyleSubtitles,
     SubtitleStyle,
     Transcode,
@@ -99,6 +103,7 @@ from ray_jobs.contract.vocabulary import (
 
 __all__ = [
     "OPEN",
+    "PLATFORMS",
     "RENDITIONS",
     "SUBTITLE_PRESETS",
     "Align",
@@ -120,6 +125,7 @@ __all__ = [
     "Deliverable",
     "Directive",
     "Ducking",
+    "EncoderName",
     "Evidence",
     "Export",
     "Exported",
@@ -145,6 +151,7 @@ __all__ = [
     "PassedOver",
     "Placement",
     "Plain",
+    "Platform",
     "Problem",
     "Rational",
     "RefusedSentence",
@@ -169,6 +176,7 @@ __all__ = [
     "Source",
     "Spec",
     "SpeechEndpoint",
+    "Speed",
     "SpokenForm",
     "Stem",
     "StepReport",
@@ -183,4 +191,5 @@ __all__ = [
     "Word",
     "WriterEndpoint",
     "object_key",
+    "spec_hash",
 ]

@@ -1,5 +1,7 @@
 """What the director hands to a worker, and what the worker says while it works."""
 
+import hashlib
+import json
 from enum import StrEnum
 from typing import Literal
 from uuid import UUID
@@ -74,6 +76,12 @@ class Directive(StrEnum):
 
 class ReportAnswer(Plain):
     directive: Directive
+
+
+def spec_hash(spec: Plain) -> str:
+    """Hash of a spec's every value: equal work has equal hashes."""
+    canonical = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def object_key(organization_id: UUID, *parts: str) -> str:

@@ -1,6 +1,6 @@
-"""Subtitle styles and renditions by name."""
+"""Subtitle styles, renditions and platforms by name."""
 
-from ray_jobs.contract.specs import Rendition, SubtitleStyle
+from ray_jobs.contract.specs import Platform, Rendition, SafeArea, SubtitleStyle
 
 SUBTITLE_PRESETS: dict[str, SubtitleStyle] = {
     "karaoke": SubtitleStyle(),
@@ -48,3 +48,29 @@ RENDITIONS: dict[str, Rendition] = {
         name="mezzanine", height=4320, crf=12, speed="fast", audio_bitrate_bps=320_000
     ),
 }
+
+# Bit rates are caps above what CRF 20 needs of most pictures: those YouTube names for uploads at
+# 1080p and 60 Hz (support.google.com/youtube/answer/1722171), and as much where less is played.
+# Safe areas: Reels as Meta's guide for advertisers has it (14 % above, 35 % below, 6 % beside);
+# TikTok and Shorts as their players cover them: captions below, buttons to the right, a bar above.
+# Loudness is what all of them play at: -14 LUFS, -1 dBTP.
+PLATFORMS: dict[str, Platform] = {
+    "tiktok": Platform(
+        aspect="9:16", height=1920, max_bitrate_bps=12_000_000, max_rate_hz=60,
+        max_duration_s=600, safe_area=SafeArea(left=0.06, top=0.1, right=0.12, bottom=0.2),
+    ),
+    "reels": Platform(
+        aspect="9:16", height=1920, max_bitrate_bps=12_000_000, max_rate_hz=60,
+        max_duration_s=180, safe_area=SafeArea(left=0.06, top=0.14, right=0.06, bottom=0.35),
+    ),
+    "shorts": Platform(
+        aspect="9:16", height=1920, max_bitrate_bps=12_000_000, max_rate_hz=60,
+        max_duration_s=180, safe_area=SafeArea(left=0.06, top=0.1, right=0.12, bottom=0.25),
+    ),
+    "youtube": Platform(
+        aspect="16:9", height=1080, max_bitrate_bps=12_000_000, max_rate_hz=60,
+        safe_area=SafeArea(left=0.05, top=0.05, right=0.05, bottom=0.05),
+    ),
+    "square": Platform(aspect="1:1", height=1080, max_bitrate_bps=8_000_000, max_rate_hz=60),
+    "portrait": Platform(aspect="4:5", height=1350, max_bitrate_bps=8_000_000, max_rate_hz=60),
+}  # fmt: skip

@@ -18,6 +18,7 @@ from ray_jobs.contract.vocabulary import (
     Seconds,
     Segment,
     Severity,
+    Sha256,
     Share,
     Word,
 )
@@ -161,13 +162,15 @@ class Deliverable(Plain):
     """One exported clip and what was measured on its decoded file.
 
     Loudness is None where there is no sound or only silence; the clip itself begins after
-    `lead_s`, the length of the intro.
+    `lead_s`, the length of the intro. `vmaf` is that of the samples on which `crf` was searched;
+    None where it was given.
     """
 
     clip_id: UUID
     rank: int = Field(ge=1)
     video: Artifact
     subtitles: list[Artifact]
+    timelines: list[Artifact] = Field(default_factory=list)
     width: int
     height: int
     frame_rate: Rational
@@ -176,12 +179,17 @@ class Deliverable(Plain):
     loudness_lufs: Finite | None
     true_peak_dbtp: Finite | None
     loudness_passes: int = 0
+    crf: int | None = None
+    vmaf: Finite | None = None
     findings: list[Finding] = Field(default_factory=list)
     lead_s: Seconds = 0.0
 
 
 class Exported(Plain):
+    """`spec_sha256` is of the order's every value: one build renders one spec to the same bytes."""
+
     kind: Literal["export"] = "export"
+    spec_sha256: Sha256 | None = None
     deliverables: list[Deliverable]
 
 

@@ -26,6 +26,7 @@ from ray_jobs.contract.vocabulary import (
 )
 
 Speed = Literal["ultrafast", "veryfast", "fast", "medium", "slow"]
+EncoderName = Literal["auto", "nvenc", "x264", "svtav1"]
 
 
 class IngestLimits(Plain):
@@ -195,8 +196,25 @@ OPEN = SafeArea()
 """Nothing is covered."""
 
 
+class Platform(Plain):
+    """What a platform takes: the form of an export, and what its own buttons cover."""
+
+    aspect: Aspect
+    height: int = Field(ge=64, le=4320)
+    crf: int = Field(default=20, ge=0, le=51)
+    max_bitrate_bps: int | None = Field(default=None, ge=100_000)
+    max_rate_hz: float | None = Field(default=None, ge=1)
+    max_duration_s: float | None = Field(default=None, gt=0)
+    loudness: Loudness = Loudness()
+    safe_area: SafeArea = OPEN
+
+
 class Export(Plain):
     """Render clips.
+
+    `max_bitrate_bps` caps the picture, `max_rate_hz` its frames; `max_duration_s` is what the
+    platform takes, and a longer clip is delivered with a warning. With `target_vmaf` each clip is
+    encoded at the highest CRF whose samples reach it, and `crf` is not used.
 
     `qa_gate` fails the whole job where QA finds something as severe as that: what was made stays
     for inspection, and is no export. Off, everything is delivered with what was found.
@@ -209,10 +227,14 @@ class Export(Plain):
     height: int = Field(default=1920, ge=64, le=4320)
     burn_subtitles: bool = True
     loudness: Loudness = Loudness()
-    encoder: Literal["auto", "nvenc", "x264"] = "auto"
+    encoder: EncoderName = "auto"
     crf: int = Field(default=20, ge=0, le=51)
     speed: Speed = "veryfast"
     brand: Brand | None = None
+    target_vmaf: float | None = Field(default=None, ge=50, le=99)
+    max_bitrate_bps: int | None = Field(default=None, ge=100_000)
+    max_rate_hz: float | None = Field(default=None, ge=1)
+    max_duration_s: float | None = Field(default=None, gt=0)
     safe_area: SafeArea = OPEN
     qa_gate: Literal["off", "error", "warning"] = "off"
 
@@ -305,7 +327,7 @@ class Retell(Plain):
     style: SubtitleStyle | None = SubtitleStyle()
     aspect: Aspect = "16:9"
     height: int = Field(default=1080, ge=64, le=4320)
-    encoder: Literal["auto", "nvenc", "x264"] = "auto"
+    encoder: EncoderName = "auto"
     crf: int = Field(default=20, ge=0, le=51)
     render_speed: Speed = "veryfast"
 

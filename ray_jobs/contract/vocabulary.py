@@ -93,6 +93,7 @@ class Source(Plain):
     video_id: UUID
     object: ObjectRef
     media: MediaInfo
+    filename: str = Field(default="", max_length=255)
 
 
 class Word(Plain):

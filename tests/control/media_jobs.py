@@ -8,7 +8,10 @@ from control.jobs.queue import claim
 from ray_jobs.contract import (
     Artifact,
     ClipsFound,
+    Deliverable,
     Evidence,
+    Exported,
+    Finding,
     FoundClip,
     Ingested,
     JobKind,
@@ -109,3 +112,82 @@ def styled(job) -> SubtitlesStyled:
         clip_id=clip_id,
     )  # fmt: skip
     return SubtitlesStyled(clip_id=clip_id, style=SubtitleStyle(), findings=[], artifacts=[srt])
+
+
+def exported(job, *findings: Finding) -> Exported:
+    """Every clip of the order, with these findings."""
+    made = []
+    for cut in job.spec["clips"]:
+        clip_id = UUID(cut["clip_id"])
+        video = Artifact(
+            kind="export", object=ref(job.organization_id, "clip"), clip_id=clip_id,
+            filename=f"clip-{cut['rank']:02d}.mp4",
+        )  # fmt: skip
+        made.append(
+            Deliverable(
+                clip_id=clip_id, rank=cut["rank"], video=video, subtitles=[], width=1080,
+                height=1920, frame_rate="25/1", frames=163, duration_s=6.52, loudness_lufs=-14.0,
+                true_peak_dbtp=-1.2, findings=list(findings),
+            )
+        )  # fmt: skip
+    return Exported(deliverables=made)
+
+
+def fault(job, code="black", severity="error", start_s=1.0) -> Finding:
+    """A finding with its picture."""
+    overlay = Artifact(
+        kind="qa_overlay", object=ref(job.organization_id, "qa"), filename=f"{code}-{start_s}.jpg",
+        clip_id=UUID(job.spec["clips"][0]["clip_id"]),
+    )  # fmt: skip
+    return Finding(
+        severity=severity, code=code, message=f"It is {code}.", start_s=start_s,
+        end_s=start_s + 1, box=(0.1, 0.2, 0.3, 0.4), overlay=overlay,
+    )  # fmt: skip
+
+
+class MediaPath:
+    """Requests as one person, and the steps of a recording's path as verbs."""
+
+    def __init__(self, client, person, settings):
+        self.client, self.person, self.settings = client, person, settings
+
+    async def call(self, method, path, status=200, /, **body):
+        answer = await self.client.request(
+            method, path, headers=self.person.headers, json=body or None
+        )
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+    async def work(self, kind, result, **more):
+        hand = await claimed(self.client, self.settings, kind)
+        answer = await hand.report("succeeded", progress=1.0, result=result(hand.job), **more)
+        assert answer.status_code == 200, answer.text
+        return await self.call("GET", f"/v1/jobs/{hand.job.id}")
+
+    async def upload(self, data=b"recording", **more):
+        project = await self.call("POST", "/v1/projects", 201, name="Rivers")
+        answer = await self.call(
+            "POST", "/v1/videos:ingest", 202, project_id=project["id"], source="upload",
+            filename="a 'b'; [v]\n☃.mp4", size_bytes=len(data), **more,
+        )  # fmt: skip
+        sent = answer["upload"]
+        put = await self.client.request(
+            sent["method"], sent["url"], content=data, headers=sent["headers"]
+        )
+        assert put.status_code == 204, put.text
+        return answer["video"]
+
+    async def ready(self):
+        video = await self.upload()
+        await self.call("POST", f"/v1/videos/{video['id']}:complete-upload", 202)
+        await self.work(JobKind.INGEST, ingested)
+        return await self.call("GET", f"/v1/videos/{video['id']}")
+
+    async def with_clips(self):
+        video = await self.ready()
+        await self.call("POST", f"/v1/videos/{video['id']}/transcripts", 202)
+        await self.work(JobKind.TRANSCRIBE, transcribed)
+        await self.call("POST", f"/v1/videos/{video['id']}/generate-clips", 202)
+        await self.work(JobKind.FIND_CLIPS, clips_found)
+        clips = await self.call("GET", f"/v1/videos/{video['id']}/clips")
+        return video, clips["items"][0]

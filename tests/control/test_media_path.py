@@ -5,54 +5,19 @@ from itertools import pairwise
 import pytest
 
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import SHA, claimed, clips_found, ingested, styled, transcribed
+from tests.control.media_jobs import (
+    SHA,
+    MediaPath,
+    claimed,
+    clips_found,
+    ingested,
+    styled,
+)
 
 
 @pytest.fixture
-async def api(client, owner, app):
-    """Requests as `owner`, and the steps of the path as verbs."""
-
-    class Path:
-        async def call(self, method, path, status=200, **body):
-            answer = await client.request(method, path, headers=owner.headers, json=body or None)
-            assert answer.status_code == status, answer.text
-            return answer.json() if answer.content else None
-
-        async def work(self, kind, result, **more):
-            hand = await claimed(client, app.ctx.settings, kind)
-            answer = await hand.report("succeeded", progress=1.0, result=result(hand.job), **more)
-            assert answer.status_code == 200, answer.text
-            return await self.call("GET", f"/v1/jobs/{hand.job.id}")
-
-        async def upload(self, data=b"recording", **more):
-            project = await self.call("POST", "/v1/projects", 201, name="Rivers")
-            answer = await self.call(
-                "POST", "/v1/videos:ingest", 202, project_id=project["id"], source="upload",
-                filename="a 'b'; [v]\n☃.mp4", size_bytes=len(data), **more,
-            )  # fmt: skip
-            sent = answer["upload"]
-            put = await client.request(
-                sent["method"], sent["url"], content=data, headers=sent["headers"]
-            )
-            assert put.status_code == 204, put.text
-            return answer["video"]
-
-        async def ready(self):
-            video = await self.upload()
-            await self.call("POST", f"/v1/videos/{video['id']}:complete-upload", 202)
-            await self.work(JobKind.INGEST, ingested)
-            return await self.call("GET", f"/v1/videos/{video['id']}")
-
-        async def with_clips(self):
-            video = await self.ready()
-            await self.call("POST", f"/v1/videos/{video['id']}/transcripts", 202)
-            await self.work(JobKind.TRANSCRIBE, transcribed)
-            await self.call("POST", f"/v1/videos/{video['id']}/generate-clips", 202)
-            await self.work(JobKind.FIND_CLIPS, clips_found)
-            clips = await self.call("GET", f"/v1/videos/{video['id']}/clips")
-            return video, clips["items"][0]
-
-    return Path()
+def api(client, owner, app):
+    return MediaPath(client, owner, app.ctx.settings)
 
 
 class TestIngest:
@@ -176,7 +141,7 @@ class TestClips:
     async def test_an_export_carries_the_words_and_style_of_each_clip(self, api, client, app):
         video, clip = await api.with_clips()
         path = f"/v1/projects/{video['project_id']}/export"
-        answer = await api.call("POST", path, 202, aspect="1:1", height=720, preset="box")
+        answer = await api.call("POST", path, 202, aspect="1:1", height=720, subtitle_preset="box")
         assert answer["kind"] == "export"
         hand = await claimed(client, app.ctx.settings, JobKind.EXPORT)
         cut = hand.job.spec["clips"][0]
@@ -184,6 +149,39 @@ class TestClips:
         assert [word["text"] for word in cut["words"]][:2] == ["rivers", "made"]
         assert cut["style"]["preset"] == "box"
         await hand.report("failed", problem={"code": "encode_failed", "detail": "x"})
+
+
+class TestExportPresets:
+    async def spec(self, api, client, app, **wanted):
+        video, _ = await api.with_clips()
+        await api.call("POST", f"/v1/projects/{video['project_id']}/export", 202, **wanted)
+        hand = await claimed(client, app.ctx.settings, JobKind.EXPORT)
+        await hand.report("failed", problem={"code": "encode_failed", "detail": "x"})
+        return hand.job.spec
+
+    async def test_a_platform_is_resolved_to_all_its_values(self, api, client, app):
+        spec = await self.spec(api, client, app, preset="reels")
+        assert (spec["aspect"], spec["height"], spec["max_rate_hz"]) == ("9:16", 1920, 60)
+        assert spec["loudness"]["target_lufs"] == -14
+        assert spec["safe_area"]["bottom"] == 0.35
+        assert spec["clips"][0]["style"]["margin"] > 0.35
+
+    async def test_what_the_order_says_itself_comes_before_the_platform(self, api, client, app):
+        spec = await self.spec(
+            api, client, app, preset="youtube", height=720, max_bitrate_bps=None,
+            subtitle_overrides={"margin": 0.01}, loudness=None,
+        )  # fmt: skip
+        assert (spec["aspect"], spec["height"], spec["max_bitrate_bps"]) == ("16:9", 720, None)
+        assert spec["clips"][0]["style"]["margin"] == 0.01
+
+    async def test_unknown_platforms_are_refused_and_the_known_ones_listed(self, api):
+        video, _ = await api.with_clips()
+        path = f"/v1/projects/{video['project_id']}/export"
+        refused = await api.call("POST", path, 422, preset="vine")
+        assert "tiktok" in refused["errors"][0]["message"]
+        listed = await api.call("GET", "/v1/export-presets?limit=2")
+        assert [one["name"] for one in listed["items"]] == ["tiktok", "reels"]
+        assert listed["pagination"]["total"] >= 5
 
 
 class TestTranscriptEdits:
