@@ -26,6 +26,9 @@ CONTENT_TYPES = {
     ".srt": "application/x-subrip; charset=utf-8",
     ".vtt": "text/vtt; charset=utf-8",
     ".json": "application/json",
+    ".otio": "application/json",
+    ".edl": "text/plain; charset=utf-8",
+    ".fcpxml": "application/xml",
     ".npz": "application/octet-stream",
     ".m4a": "audio/mp4",
 }

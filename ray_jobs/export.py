@@ -20,6 +20,7 @@ from ray_jobs.contract import (
     Finding,
     Json,
     Source,
+    spec_hash,
 )
 from ray_jobs.media.brand import (
     Bumper,
@@ -46,26 +47,32 @@ from ray_jobs.media.programme import strung
 from ray_jobs.media.quality import Brief, Shown, findings_of, inspected, measured_in
 from ray_jobs.media.reframe import crop_path, framing, target_size
 from ray_jobs.media.sound import CHANNELS, RATE_HZ, clip_samples, deliver_sound
+from ray_jobs.media.timeline import event_of, has_timecode, timelines, write_timelines
+from ray_jobs.media.vmaf import Quality, sample, search_crf
 from ray_jobs.run import JobRun, Step
 
-SUBTITLES, PICTURE, SOUND, WHOLE, BUMPER = 0.02, 0.75, 0.15, 0.08, 0.1
+SUBTITLES, PICTURE, SOUND, WHOLE, BUMPER, QUALITY = 0.02, 0.75, 0.15, 0.08, 0.1, 0.3
 
 
 def export(run: JobRun, spec: Export) -> Exported:
     """Render every clip of the order."""
     run.plan(float(len(spec.clips)))
     source = run.fetch(spec.source.object)
-    return Exported(deliverables=[deliver(run, spec, clip, source) for clip in spec.clips])
+    return Exported(
+        spec_sha256=spec_hash(spec),
+        deliverables=[deliver(run, spec, clip, source) for clip in spec.clips],
+    )
 
 
 def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverable:
     """One clip, from the recording to a verified file."""
     media, brand = spec.source.media, spec.brand or Brand()
-    cut = plan_cut(source, media, clip.start_s, clip.end_s)
+    cut = plan_cut(source, media, clip.start_s, clip.end_s, spec.max_rate_hz)
     fonts = brand_fonts(run, brand)
     files = papers_step(run, spec, clip, fonts)
     size = target_size(media, spec.aspect, spec.height)
-    encoder = pick_encoder(spec.encoder, crf=spec.crf, speed=spec.speed)
+    chosen = quality_step(run, spec, clip, cut, source)
+    encoder = encoder_at(spec, chosen.crf)
     intro = bumper(run, "intro", brand.intro, cut, size, encoder, weight=BUMPER)
     picture = picture_step(run, spec, clip, cut, source, files, fonts, encoder)
     outro = bumper(run, "outro", brand.outro, cut, size, encoder, weight=BUMPER)
@@ -74,7 +81,9 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
     lead_s = film.lead_s
     if lead_s:
         files = papers_step(run, spec, clip, fonts, lead_s=lead_s)
-    whole = whole_step(run, film, sound, brief_of(run, spec, clip, film, files, sound), spec.source)
+    whole = whole_step(
+        run, film, sound, brief_of(run, spec, clip, film, files, sound, chosen), spec.source
+    )
     stem = f"clip-{clip.rank:02d}"
     video = Artifact(
         kind="export", object=whole.ref("clip.mp4"), filename=f"{stem}.mp4", clip_id=clip.clip_id
@@ -84,12 +93,53 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
         rank=clip.rank,
         video=video,
         subtitles=subtitle_artifacts(files, clip, stem) if clip.style else [],
+        timelines=timelines(timeline_step(run, spec, clip, film), stem, clip.clip_id),
         frame_rate=f"{cut.rate.numerator}/{cut.rate.denominator}",
         loudness_passes=cast("int", sound.value["passes"]) if sound else 0,
+        crf=chosen.crf,
+        vmaf=chosen.vmaf,
         findings=findings_of(whole, stem, clip.clip_id),
         lead_s=lead_s,
         **measured_in(whole),
     )
+
+
+def encoder_at(spec: Export, crf: int) -> Encoder:
+    return pick_encoder(
+        spec.encoder, crf=crf, speed=spec.speed, max_bitrate_bps=spec.max_bitrate_bps
+    )
+
+
+def quality_step(run: JobRun, spec: Export, clip: ClipCut, cut: Cut, source: Path) -> Quality:
+    """The CRF to encode at: the given one, or the one that reaches the target on samples."""
+    target, media = spec.target_vmaf, spec.source.media
+    if target is None:
+        return Quality(spec.crf, None)
+    size = target_size(media, spec.aspect, spec.height)
+    encoder = encoder_at(spec, spec.crf)
+
+    def search(directory: Path) -> Json:
+        frame = framing(media, size)
+        corners = crop_path(clip.crop_track, frame, cut.times_s)
+        reference = directory / "reference.mp4"
+        sample(reference, source, media, cut, frame, corners, tick=lambda: run.progress(0.1))
+        found = search_crf(
+            reference, target, lambda crf: encoder_at(spec, crf), progress=run.progress
+        )
+        reference.unlink()
+        return cast("Json", found._asdict())
+
+    params = {
+        "start_s": cut.start_s, "frames": cut.frames, "rate": str(cut.rate), "size": list(size),
+        "crop_track": [point.model_dump(mode="json") for point in clip.crop_track],
+        "encoder": list(encoder.arguments), "media": media.model_dump(mode="json"),
+        "target_vmaf": target,
+    }  # fmt: skip
+    step = run.step(
+        "quality", search, version=1, weight=QUALITY, params=cast("Json", params),
+        inputs=[spec.source.object.sha256],
+    )  # fmt: skip
+    return Quality(cast("int", step.value["crf"]), cast("float", step.value["vmaf"]))
 
 
 def papers_step(
@@ -206,6 +256,35 @@ def sound_step(run: JobRun, spec: Export, film: Film, source: Path) -> Step | No
     )  # fmt: skip
 
 
+def timeline_step(run: JobRun, spec: Export, clip: ClipCut, film: Film) -> Step:
+    """What the film is made of, for an editor's program."""
+    source, cut = spec.source, film.cut
+    size = target_size(source.media, spec.aspect, spec.height)
+    own = event_of(
+        source.filename, source.object.sha256, source.media, cut.start_s, cut.frames, cut.rate
+    )
+    events = [own]
+    for at, name, each in ((0, "intro", film.intro), (len(events) + 1, "outro", film.outro)):
+        if each:
+            events.insert(at, event_of(name, each.ref.sha256, each.media, 0.0, each.cut.frames,
+                                       cut.rate))  # fmt: skip
+
+    def work(directory: Path) -> Json:
+        write_timelines(directory, clip.title, cut.rate, size, events)
+        if not has_timecode(cut.rate):
+            run.used(timeline_edl=f"none (no timecode at {cut.rate} Hz)")
+        return {}
+
+    params = {
+        "title": clip.title, "rate": str(cut.rate), "size": list(size),
+        "events": [[e.filename, e.sha256, e.first, str(e.rate), e.frames] for e in events],
+    }  # fmt: skip
+    return run.step(
+        "timelines", work, version=1, weight=SUBTITLES, params=cast("Json", params),
+        inputs=[event.sha256 for event in events],
+    )  # fmt: skip
+
+
 def whole_step(run: JobRun, film: Film, sound: Step | None, brief: Brief, source: Source) -> Step:
     """Picture and sound in one file, decoded to its end before anybody else may have it."""
 
@@ -234,8 +313,9 @@ def whole_step(run: JobRun, film: Film, sound: Step | None, brief: Brief, source
 
 
 def brief_of(
-    run: JobRun, spec: Export, clip: ClipCut, film: Film, files: Step, sound: Step | None
-) -> Brief:
+    run: JobRun, spec: Export, clip: ClipCut, film: Film, files: Step, sound: Step | None,
+    chosen: Quality,
+) -> Brief:  # fmt: skip
     """What is known of the clip's file before it is there."""
     size = target_size(spec.source.media, spec.aspect, spec.height)
     lead_s, end_s = film.lead_s, film.lead_s + film.cut.duration_s
@@ -254,6 +334,7 @@ def brief_of(
             *(findings_in(files) if clip.style else []),
             *misplaced,
             *words_cut(clip, film.cut, lead_s),
+            *missed(spec, film, chosen),
             *(
                 Finding(
                     severity="warning", code="source_clipped", start_s=lead_s + a, end_s=lead_s + b,
@@ -263,6 +344,21 @@ def brief_of(
             ),
         ],
     )  # fmt: skip
+
+
+def missed(spec: Export, film: Film, chosen: Quality) -> list[Finding]:
+    """What the platform or the order asked for and the clip does not keep."""
+    found = {}
+    if spec.max_duration_s and film.duration_s > spec.max_duration_s:
+        limit = f"the platform takes {spec.max_duration_s:.0f} s"
+        found["too_long"] = f"It lasts {film.duration_s:.0f} s and {limit}: shorten it."
+    if spec.target_vmaf and chosen.vmaf is not None and chosen.vmaf < spec.target_vmaf:
+        reached = f"The best encoding reaches a VMAF of {chosen.vmaf:.1f}"
+        found["quality_missed"] = f"{reached} of {spec.target_vmaf:.1f}: raise the bit rate's cap."
+    return [
+        Finding(severity="warning", code=code, message=message, start_s=0, end_s=film.duration_s)
+        for code, message in found.items()
+    ]
 
 
 def words_cut(clip: ClipCut, cut: Cut, lead_s: float) -> list[Finding]:

@@ -47,11 +47,19 @@ class Cut:
         return replace(self, start_s=self.start_s + shift_s, frames=1)
 
 
-def delivery_rate(media: MediaInfo) -> Fraction:
+def delivery_rate(media: MediaInfo, max_rate_hz: float | None = None) -> Fraction:
     """Constant frame rate to deliver: the source's, made standard; at most 60 per second.
 
-    A variable rate becomes 30 or 60, so that no frame is shown more than half a period late.
+    A variable rate becomes 30 or 60, so that no frame is shown more than half a period late. Under
+    a lower cap it is halved until it fits, so that every frame left is one of the source's.
     """
+    rate = _standard_rate(media)
+    while max_rate_hz and rate > max_rate_hz + RATE_TOLERANCE:
+        rate /= 2
+    return rate
+
+
+def _standard_rate(media: MediaInfo) -> Fraction:
     rate = Fraction(media.frame_rate or "30/1")
     if media.vfr or rate <= 0:
         return Fraction(30) if rate <= Fraction(61, 2) else Fraction(60)
@@ -64,7 +72,9 @@ def delivery_rate(media: MediaInfo) -> Fraction:
     return rate.limit_denominator(1001)
 
 
-def plan_cut(path: Path, media: MediaInfo, start_s: float, end_s: float) -> Cut:
+def plan_cut(
+    path: Path, media: MediaInfo, start_s: float, end_s: float, max_rate_hz: float | None = None
+) -> Cut:
     """Snap a span to the source's own frame times.
 
     Raises
@@ -77,7 +87,7 @@ def plan_cut(path: Path, media: MediaInfo, start_s: float, end_s: float) -> Cut:
         raise Failure(
             "clip_outside_source", "The clip lies outside the recording; choose another span."
         )
-    rate = delivery_rate(media)
+    rate = delivery_rate(media, max_rate_hz)
     half_s = float(1 / rate / 2)
     shown_s = _shown_at(path, start_s + half_s) if media.width else None
     if shown_s is not None and abs(shown_s - start_s) <= half_s:

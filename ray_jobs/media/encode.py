@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
-from ray_jobs.contract import MediaInfo
+from ray_jobs.contract import EncoderName, MediaInfo, Speed
 from ray_jobs.failures import Failure
 from ray_jobs.media.container import INPUT_OPTIONS
 from ray_jobs.media.cut import Cut
@@ -32,6 +31,12 @@ from ray_jobs.media.reframe import Corners, Framing
 from ray_jobs.media.sound import clip_samples, write_wave
 
 X264_THREADS = 8
+AV1_PRESETS: dict[Speed, int] = {
+    "ultrafast": 12, "veryfast": 10, "fast": 8, "medium": 6, "slow": 4,
+}  # fmt: skip
+AV1_CRF_SHIFT = 12
+"""SVT-AV1's scale ends at 63; what x264 does at 20 it does at about 32."""
+AV1_PARALLELISM = 3
 KEYFRAME_S = 2
 BITEXACT = (
     "-map_metadata",
@@ -58,23 +63,30 @@ class Encoder:
     name: str
 
 
-def pick_encoder(wanted: Literal["auto", "nvenc", "x264"], *, crf: int, speed: str) -> Encoder:
-    """The encoder asked for, or x264 with the reason where NVENC does not really encode here."""
+LOSSLESS = Encoder(("-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-threads", "4"), "x264")
+
+
+def pick_encoder(
+    wanted: EncoderName, *, crf: int, speed: Speed, max_bitrate_bps: int | None = None
+) -> Encoder:
+    """The encoder asked for, or x264 with the reason where NVENC does not really encode here.
+
+    `crf` is on x264's scale for all of them.
+    """
+    cap = [f"-maxrate {max_bitrate_bps} -bufsize {2 * max_bitrate_bps}"] if max_bitrate_bps else []
+    if wanted == "svtav1":
+        form = f"-c:v libsvtav1 -preset {AV1_PRESETS[speed]} -crf {crf + AV1_CRF_SHIFT}"
+        return _encoder("svt-av1", form, *cap, f"-svtav1-params lp={AV1_PARALLELISM}")
     reason = _nvenc_problem() if wanted != "x264" else None
     if wanted != "x264" and reason is None:
-        quality = ("-rc", "vbr", "-cq", str(crf), "-b:v", "0", "-preset", "p5")
-        return Encoder(("-c:v", "h264_nvenc", *quality), "nvenc (h264_nvenc)")
-    arguments = (
-        "-c:v",
-        "libx264",
-        "-preset",
-        speed,
-        "-crf",
-        str(crf),
-        "-threads",
-        str(X264_THREADS),
-    )
-    return Encoder(arguments, f"x264 ({reason})" if reason else "x264")
+        form = f"-c:v h264_nvenc -rc vbr -cq {crf} -b:v 0 -preset p5 -profile:v high"
+        return _encoder("nvenc (h264_nvenc)", form, *cap)
+    form = f"-c:v libx264 -preset {speed} -crf {crf} -profile:v high -threads {X264_THREADS}"
+    return _encoder(f"x264 ({reason})" if reason else "x264", form, *cap)
+
+
+def _encoder(name: str, *arguments: str) -> Encoder:
+    return Encoder(tuple(" ".join(arguments).split()), name)
 
 
 @lru_cache(maxsize=1)
@@ -129,7 +141,7 @@ def render_picture(
             *(watermark.arguments if watermark else ()),
             *("-filter_complex", f"{graph}[out]", "-map", "[out]", "-frames:v", str(cut.frames)),
             *encoder.arguments,
-            *("-profile:v", "high", "-g", str(round(KEYFRAME_S * cut.rate))),
+            *("-g", str(round(KEYFRAME_S * cut.rate))),
             *BITEXACT,
             *("-movflags", "+faststart", "-f", "mp4", str(target)),
         ],

@@ -1,5 +1,7 @@
 """Deliverables: the right frames, the right shape, the right loudness, the right words."""
 
+import shutil
+
 import av
 import numpy as np
 import pysubs2
@@ -8,10 +10,13 @@ import pytest
 from kernels.loudness import measure
 from ray_jobs.contract import (
     CropPoint,
+    Export,
     Loudness,
     StyleSubtitles,
     SubtitleStyle,
+    spec_hash,
 )
+from ray_jobs.export import export
 from ray_jobs.media.audio import read_audio
 from ray_jobs.media.verify import starts_fast
 from ray_jobs.style_subtitles import style_subtitles
@@ -186,10 +191,20 @@ class TestSubtitles:
             assert next(image.decode(video=0)).height == 180
 
 
-def test_the_same_order_gives_the_same_bytes(recorded, delivered, settings, tmp_path):
-    source, cut = recorded(), clip(words=said("one", "two"), style=SubtitleStyle())
-    _, first, _ = delivered(source, cut)
-    for step in (tmp_path / "objects").rglob("step*.json"):
-        step.unlink()
-    _, second, _ = delivered(source, cut)
-    assert first.video.object.sha256 == second.video.object.sha256
+@pytest.mark.parametrize("encoder", ["x264", "svtav1"])
+def test_one_spec_in_two_fresh_caches_gives_the_same_bytes(
+    recorded, job_run, settings, tmp_path, encoder
+):
+    cut = clip(words=said("one", "two"), style=SubtitleStyle())
+    spec = Export(source=recorded(), clips=[cut], height=180, aspect="1:1", encoder=encoder)
+    made = []
+    for _ in range(2):
+        shutil.rmtree(settings.cache_dir, ignore_errors=True)
+        for step in (tmp_path / "objects").rglob("step*.json"):
+            step.unlink()
+        run = job_run(spec)
+        made.append(export(run, spec))
+        assert not any(step.cached for step in run.steps)
+    first, second = made
+    assert first == second
+    assert first.spec_sha256 == spec_hash(spec)
