@@ -102,6 +102,9 @@ class Settings:
     )
     speech_engine: str = knob("CUTROOM_SPEECH_ENGINE", "auto", "auto, faster_whisper, pocketsphinx")
     speech_model: str = knob("CUTROOM_SPEECH_MODEL", "whisper-small", "name in models_cache")
+    speaker_model: str = knob(
+        "CUTROOM_SPEAKER_MODEL", "speaker-diarization-community-1", "name in models_cache"
+    )
     subtitle_preset: str = knob("CUTROOM_SUBTITLE_PRESET", "karaoke", "style when none is named")
     loudness_lufs: float = knob(
         "CUTROOM_LOUDNESS_LUFS", -14.0, "what the large platforms play at", "LUFS"

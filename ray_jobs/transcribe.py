@@ -24,16 +24,19 @@ from ray_jobs.contract import (
 )
 from ray_jobs.engines import given as given_text
 from ray_jobs.engines import pronounce
+from ray_jobs.engines import speakers as speaker_engine
 from ray_jobs.engines import speech as speech_engine
 from ray_jobs.engines.aligner import align
 from ray_jobs.engines.listening import listen
 from ray_jobs.engines.text import TimedWord, guess_language, joined, phrases
 from ray_jobs.engines.timing import Span, filled
+from ray_jobs.engines.turns import Turn, attributed, rttm, voices_in
 from ray_jobs.media.caption_files import srt, vtt
 from ray_jobs.media.captions import Cue, face_for, make_cues, room_for
 from ray_jobs.run import JobRun, Step
 
 VERSION = 2
+SOUND = "sound.pcm"
 UNKNOWN_LANGUAGE = "und"
 DOUBTFUL_SHARE = 0.5
 FILES = {
@@ -41,6 +44,8 @@ FILES = {
     "transcript_srt": "transcript.srt",
     "transcript_vtt": "transcript.vtt",
 }
+SPEAKER_FILES = {"speakers_rttm": "speakers.rttm"}
+SPEAKERS = 0.5
 READABLE = SubtitleStyle(max_chars_per_line=42, max_lines=2)
 PICTURE = (1920, 1080)
 GIVEN_ALIGNED = "given + aligned (pocketsphinx)"
@@ -54,33 +59,42 @@ def transcribe(run: JobRun, spec: Transcribe) -> Transcribed:
     ------
     Failure
         `bad_transcript` (names the line or field), `language_unavailable`, `model_missing`,
-        `engine_unavailable` or `corrupt_media`.
+        `model_damaged`, `engine_unavailable` or `corrupt_media`.
     """
-    run.plan(1.05)
+    run.plan(1.05 + SPEAKERS * spec.diarize)
+    diarizer = _diarizer(spec)
     words = _given(run, spec, spec.given) if spec.given else _recognised(run, spec)
     found = words.value
     timed = [TimedWord(*word) for word in _rows(found["words"])]
-    segments = segments_of(timed, spec.source.media.duration_s)
     notes = [str(note) for note in _rows(found["notes"])]
+    turns: list[Turn] = []
+    if diarizer:
+        heard = _diarized(run, spec, diarizer).value
+        turns = [Turn(*turn) for turn in _rows(heard["turns"])]
+        notes += [str(note) for note in _rows(heard["notes"])]
+    segments = segments_of(attributed(timed, turns), spec.source.media.duration_s)
     result = Transcribed(
         engine=str(found["engine"]),
         language=str(found["language"]),
         given=spec.given is not None,
         rough=bool(found["rough"]),
         segments=segments,
+        diarizer=str(heard["engine"]) if diarizer else None,
+        speakers=voices_in(turns),
         artifacts=[],
         note=" ".join(notes) or None,
     )
     files = run.step(
         "transcript_files",
-        lambda directory: write_files(directory, result, spec.source.media),
+        lambda directory: write_files(directory, result, spec.source.media, turns),
         version=VERSION,
-        params={"result": result.model_dump(mode="json")},
+        params={"result": result.model_dump(mode="json"), "turns": [list(turn) for turn in turns]},
         inputs=[],
         weight=0.05,
     )
+    names = FILES | (SPEAKER_FILES if diarizer else {})
     artifacts = [
-        Artifact(kind=kind, object=files.ref(name), filename=name) for kind, name in FILES.items()
+        Artifact(kind=kind, object=files.ref(name), filename=name) for kind, name in names.items()
     ]
     return result.model_copy(update={"artifacts": artifacts})
 
@@ -219,12 +233,44 @@ def _doubts(words: Sequence[TimedWord], *, heard: bool) -> list[str]:
     return []
 
 
+# ---- speakers ------------------------------------------------------------------------------------
+
+
+def _diarizer(spec: Transcribe) -> speaker_engine.Choice | None:
+    """Chosen before anything is worked on, so that a node without speakers says so at once."""
+    if not spec.diarize or not spec.source.media.audio:
+        return None
+    return speaker_engine.choose(spec.speaker_model)
+
+
+def _diarized(run: JobRun, spec: Transcribe, choice: speaker_engine.Choice) -> Step:
+    def work(_directory: Path) -> Json:
+        pcm = run.workdir / SOUND
+        if not pcm.exists():
+            _listen(run, spec)
+        heard = speaker_engine.diarize(
+            choice, pcm, count=spec.speakers, tick=lambda share: run.progress(0.1 + 0.9 * share)
+        )
+        run.used(speakers=heard.engine)
+        turns: Any = [list(turn) for turn in heard.turns]
+        return {"engine": heard.engine, "turns": turns, "notes": list(heard.notes)}
+
+    return run.step(
+        "diarize",
+        work,
+        version=VERSION,
+        params={"weights": choice.identity, "count": spec.speakers.model_dump(mode="json")},
+        inputs=[spec.source.object.sha256],
+        weight=SPEAKERS,
+    )
+
+
 # ---- sound ---------------------------------------------------------------------------------------
 
 
 def _listen(run: JobRun, spec: Transcribe) -> tuple[Path, list[Span]]:
     """The sound as 16-bit mono PCM at 16 kHz in a scratch file, and where somebody speaks in it."""
-    pcm = run.workdir / "sound.pcm"
+    pcm = run.workdir / SOUND
     if not spec.source.media.audio:
         pcm.touch()
         return pcm, []
@@ -254,8 +300,10 @@ def _rows(value: Any) -> list[Any]:
     return list(value)
 
 
-def write_files(directory: Path, result: Transcribed, media: MediaInfo) -> Json:
-    """The transcript as JSON (all of it), and as SRT and WebVTT cues that can be read."""
+def write_files(
+    directory: Path, result: Transcribed, media: MediaInfo, turns: Sequence[Turn] = ()
+) -> Json:
+    """The transcript as JSON (all of it), as SRT and WebVTT cues to read; turns as RTTM."""
     content = result.model_dump(mode="json", exclude={"artifacts", "kind"})
     content["duration_s"] = media.duration_s
     (directory / FILES["transcript_json"]).write_text(
@@ -265,6 +313,10 @@ def write_files(directory: Path, result: Transcribed, media: MediaInfo) -> Json:
     cues = _cues(words, media.duration_s) if words else []
     (directory / FILES["transcript_srt"]).write_text(srt(cues), encoding="utf-8")
     (directory / FILES["transcript_vtt"]).write_text(vtt(cues), encoding="utf-8")
+    if result.diarizer:
+        (directory / SPEAKER_FILES["speakers_rttm"]).write_text(
+            rttm(turns, "recording"), encoding="utf-8"
+        )
     return {"cues": len(cues)}
 
 

@@ -68,8 +68,8 @@ def rttm(path: Path) -> list[Turn]:
 
 
 def turns_of(path: Path) -> list[Turn]:
-    from ray_jobs.contract import SpeakerCount  # type: ignore[attr-defined]
-    from ray_jobs.engines import speakers  # type: ignore[attr-defined]
+    from ray_jobs.contract import SpeakerCount
+    from ray_jobs.engines import speakers
 
     def tick(_share: float) -> None:
         pass

@@ -55,6 +55,9 @@ async def make_transcript(request: Request, video_id: UUID) -> HTTPResponse:
         language=wanted.language,
         hotwords=wanted.hotwords,
         given=wanted.given,
+        diarize=wanted.diarize,
+        speaker_model=settings.speaker_model,
+        speakers=wanted.speakers,
     )
     job, found = await enqueue(
         member, order, project_id=video.project_id, video_id=video.id, force=wanted.force,

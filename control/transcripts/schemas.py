@@ -8,18 +8,24 @@ from pydantic import Field
 
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
-from ray_jobs.contract import GivenTranscript, Language, Segment
+from ray_jobs.contract import GivenTranscript, Language, Segment, SpeakerCount
 
 Speaker = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class MakeTranscript(In):
-    """Recognise the speech, or align a transcript that is `given`."""
+    """Recognise the speech, or align a transcript that is `given`.
+
+    With `diarize` each segment says who speaks, and ends where the speaker changes; `speakers`
+    tells how many there are, where that is known.
+    """
 
     language: Language | None = None
     engine: Literal["auto", "faster_whisper", "pocketsphinx"] | None = None
     hotwords: Annotated[list[str], Field(max_length=200)] = []
     given: GivenTranscript | None = None
+    diarize: bool = False
+    speakers: SpeakerCount = SpeakerCount()
     force: bool = False
 
 

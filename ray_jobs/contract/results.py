@@ -59,8 +59,19 @@ class Aligned(Plain):
     note: str | None = None
 
 
+class HeardSpeaker(Plain):
+    """Somebody who speaks, for how long, and how sure it is that it is one and the same voice."""
+
+    name: str
+    speech_s: Seconds
+    confidence: Share
+
+
 class Transcribed(Plain):
-    """`rough` marks an engine whose words must not be trusted; `given` a user's own text."""
+    """`rough` marks an engine whose words must not be trusted; `given` a user's own text.
+
+    `speakers` are in the order they first speak; none where nobody asked, and `diarizer` is None.
+    """
 
     kind: Literal["transcribe"] = "transcribe"
     engine: str
@@ -68,6 +79,8 @@ class Transcribed(Plain):
     given: bool
     rough: bool
     segments: list[Segment]
+    diarizer: str | None = None
+    speakers: list[HeardSpeaker] = Field(default_factory=list)
     artifacts: list[Artifact]
     note: str | None = None
 

@@ -4,10 +4,10 @@ A spec is complete: weights, presets, loudness targets and object keys are resol
 queued, so that a worker needs nothing but its order and the object store.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ray_jobs.contract.vocabulary import (
     AssetKind,
@@ -77,7 +77,28 @@ class Align(Plain):
     segment_ids: list[str] | None = None
 
 
+People = Annotated[int, Field(ge=1, le=50)]
+
+
+class SpeakerCount(Plain):
+    """How many people speak, as far as it is known: `exactly`, or between two numbers."""
+
+    exactly: People | None = None
+    at_least: People | None = None
+    at_most: People | None = None
+
+    @model_validator(mode="after")
+    def agrees(self) -> Self:
+        if self.exactly and (self.at_least or self.at_most):
+            raise ValueError("exactly stands alone, without at_least and at_most")
+        if self.at_least and self.at_most and self.at_least > self.at_most:
+            raise ValueError("at_most must not be less than at_least")
+        return self
+
+
 class Transcribe(Plain):
+    """Write the speech down; with `diarize` each segment also says who speaks."""
+
     kind: Literal["transcribe"] = "transcribe"
     source: Source
     engine: Literal["auto", "faster_whisper", "pocketsphinx"] = "auto"
@@ -85,6 +106,9 @@ class Transcribe(Plain):
     language: Language | None = None
     hotwords: list[str] = Field(default_factory=list, max_length=200)
     given: GivenTranscript | None = None
+    diarize: bool = False
+    speaker_model: str = "speaker-diarization-community-1"
+    speakers: SpeakerCount = SpeakerCount()
 
 
 class ScoreWeights(Plain):

