@@ -175,7 +175,10 @@ async def _caller(request: Request) -> _Caller:
     elif scheme.lower() != "bearer":
         token = ""
     if not token:
-        raise Unauthorized("Send Authorization: Bearer <token>; POST /v1/auth/token gives one.", code="token_missing")
+        raise Unauthorized(
+            "Send Authorization: Bearer <token>; POST /v1/auth/token gives one.",
+            code="token_missing",
+        )
     token = token.strip()
     if token.startswith(keys.MARK):
         holder = await keys.holder_of(token)

@@ -194,13 +194,9 @@ async def keep_exports(tx: BaseDBAsyncClient, job: Job, result: Exported) -> Pro
     )  # fmt: skip
     problem = automatic.refusal(job.spec.get("qa_gate", "off"), found)
     for one in made:
+        papers = [*one.subtitles, *one.timelines, *([one.crop] if one.crop else [])]
         await register(
-            tx,
-            job,
-            [
-                file.model_copy(update={"clip_id": one.clip_id})
-                for file in (*one.subtitles, *one.timelines)
-            ],
+            tx, job, [file.model_copy(update={"clip_id": one.clip_id}) for file in papers]
         )
         video = one.video.model_copy(update={"clip_id": one.clip_id})
         await register(tx, job, [video], kind="export_held" if problem else None)

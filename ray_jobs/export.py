@@ -4,6 +4,7 @@ Picture, sound and subtitles are steps of their own: a changed style renders no 
 loudness no picture.
 """
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -45,7 +46,7 @@ from ray_jobs.media.filtergraph import Subtitles
 from ray_jobs.media.fonts import BrandFonts, font_environment
 from ray_jobs.media.programme import strung
 from ray_jobs.media.quality import Brief, Shown, findings_of, inspected, measured_in
-from ray_jobs.media.reframe import crop_path, framing, target_size
+from ray_jobs.media.reframe import crop_data, crop_path, laid_out, target_size
 from ray_jobs.media.sound import CHANNELS, RATE_HZ, clip_samples, deliver_sound
 from ray_jobs.media.timeline import event_of, has_timecode, timelines, write_timelines
 from ray_jobs.media.vmaf import Quality, sample, search_crf
@@ -88,6 +89,11 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
     video = Artifact(
         kind="export", object=whole.ref("clip.mp4"), filename=f"{stem}.mp4", clip_id=clip.clip_id
     )
+    _, layout, reason = laid_out(media, size, spec.layout, clip.crop_track)
+    crop = Artifact(
+        kind="crop", object=picture.ref("crop.json"), filename=f"{stem}-crop.json",
+        clip_id=clip.clip_id,
+    ) if media.width else None  # fmt: skip
     return Deliverable(
         clip_id=clip.clip_id,
         rank=clip.rank,
@@ -100,6 +106,9 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
         vmaf=chosen.vmaf,
         findings=findings_of(whole, stem, clip.clip_id),
         lead_s=lead_s,
+        layout=layout,
+        layout_reason=reason,
+        crop=crop,
         **measured_in(whole),
     )
 
@@ -119,7 +128,7 @@ def quality_step(run: JobRun, spec: Export, clip: ClipCut, cut: Cut, source: Pat
     encoder = encoder_at(spec, spec.crf)
 
     def search(directory: Path) -> Json:
-        frame = framing(media, size)
+        frame, _, _ = laid_out(media, size, spec.layout, clip.crop_track)
         corners = crop_path(clip.crop_track, frame, cut.times_s)
         reference = directory / "reference.mp4"
         sample(reference, source, media, cut, frame, corners, tick=lambda: run.progress(0.1))
@@ -133,7 +142,7 @@ def quality_step(run: JobRun, spec: Export, clip: ClipCut, cut: Cut, source: Pat
         "start_s": cut.start_s, "frames": cut.frames, "rate": str(cut.rate), "size": list(size),
         "crop_track": [point.model_dump(mode="json") for point in clip.crop_track],
         "encoder": list(encoder.arguments), "media": media.model_dump(mode="json"),
-        "target_vmaf": target,
+        "layout": spec.layout, "target_vmaf": target,
     }  # fmt: skip
     step = run.step(
         "quality", search, version=1, weight=QUALITY, params=cast("Json", params),
@@ -193,7 +202,11 @@ def picture_step(
 
     def render(directory: Path) -> Json:
         run.used(encoder=encoder.name)
-        frame = framing(media, size)
+        frame, layout, _ = laid_out(media, size, spec.layout, clip.crop_track)
+        corners = crop_path(clip.crop_track, frame, cut.times_s)
+        if media.width:
+            path = crop_data(frame, layout, corners, cut.times_s)
+            (directory / "crop.json").write_text(json.dumps(path, indent=1))
         drawn = None
         if burn:
             ass = files.path(FILES["subtitles_ass"])
@@ -202,19 +215,19 @@ def picture_step(
             )
         render_picture(
             directory / "picture.mp4", source, media, cut, frame,
-            crop_path(clip.crop_track, frame, cut.times_s),
-            subtitles=drawn, encoder=encoder, watermark=watermark_of(run, spec.brand),
+            corners, subtitles=drawn, encoder=encoder, watermark=watermark_of(run, spec.brand),
             progress=run.progress,
         )  # fmt: skip
         return {}
 
     params = {
         "start_s": cut.start_s, "frames": cut.frames, "rate": str(cut.rate), "size": list(size),
+        "layout": spec.layout,
         "crop_track": [point.model_dump(mode="json") for point in clip.crop_track],
         "encoder": list(encoder.arguments), "media": media.model_dump(mode="json"),
     }  # fmt: skip
     return run.step(
-        "picture", render, version=1, weight=PICTURE, params=cast("Json", params),
+        "picture", render, version=2, weight=PICTURE, params=cast("Json", params),
         inputs=[
             spec.source.object.sha256,
             files.ref(FILES["subtitles_ass"]).sha256 if burn else "no subtitles",
@@ -320,6 +333,7 @@ def brief_of(
     size = target_size(spec.source.media, spec.aspect, spec.height)
     lead_s, end_s = film.lead_s, film.lead_s + film.cut.duration_s
     logo, misplaced = watermark_place(run, spec.brand, size, spec.safe_area, (lead_s, end_s))
+    frame, _, _ = laid_out(spec.source.media, size, spec.layout, clip.crop_track)
     burnt = spec.burn_subtitles and clip.style is not None
     clipped = cast("list[list[float]]", sound.value["clipped"]) if sound else []
     return Brief(
@@ -329,7 +343,7 @@ def brief_of(
         loudness=spec.loudness,
         shown=[Shown(lead_s, end_s, film.cut.start_s)],
         drawn=[*logo, *(boxes_in(files) if burnt else [])],
-        whole=framing(spec.source.media, size).mode != "crop",
+        whole=frame.mode not in {"crop", "split"},
         known=[
             *(findings_in(files) if clip.style else []),
             *misplaced,

@@ -15,7 +15,7 @@ from ray_jobs.media.cut import plan_cut
 from ray_jobs.media.encode import render_still
 from ray_jobs.media.filtergraph import Subtitles
 from ray_jobs.media.fonts import font_environment
-from ray_jobs.media.reframe import crop_path, framing, target_size
+from ray_jobs.media.reframe import crop_path, laid_out, target_size
 from ray_jobs.run import JobRun
 
 
@@ -29,7 +29,7 @@ def style_subtitles(run: JobRun, spec: StyleSubtitles) -> SubtitlesStyled:
         run, spec.source, clip, spec.aspect, spec.height, fonts=fonts, weight=0.3
     )
     size = target_size(media, spec.aspect, spec.height)
-    frame = framing(media, size)
+    frame, _, _ = laid_out(media, size, spec.layout, clip.crop_track)
     at_s = cast("float | None", files.value["preview_s"])
 
     def draw(directory: Path) -> Json:
@@ -48,9 +48,10 @@ def style_subtitles(run: JobRun, spec: StyleSubtitles) -> SubtitlesStyled:
         return {}
 
     preview = run.step(
-        "subtitle_preview", draw, version=1, weight=0.7,
+        "subtitle_preview", draw, version=2, weight=0.7,
         params=cast("Json", {
             "start_s": clip.start_s, "end_s": clip.end_s, "at_s": at_s, "size": list(size),
+            "layout": spec.layout,
             "crop_track": [point.model_dump(mode="json") for point in clip.crop_track],
             "media": media.model_dump(mode="json"),
         }),

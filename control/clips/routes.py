@@ -18,6 +18,7 @@ from control.clips.schemas import (
     ClipChanged,
     ClipOut,
     ClipPatch,
+    ClipWhole,
     GenerateClips,
     StyleClip,
 )
@@ -91,10 +92,10 @@ async def list_clips(request: Request, video_id: UUID) -> HTTPResponse:
 
 
 @blueprint.get("/clips/<clip_id:uuid>")
-@spec(returns=ClipOut)
+@spec(returns=ClipWhole)
 async def get_clip(request: Request, clip_id: UUID) -> HTTPResponse:
     """One clip."""
-    return reply(ClipOut.model_validate(await find(Clip.of(request.ctx.member), clip_id)))
+    return reply(ClipWhole.model_validate(await find(Clip.of(request.ctx.member), clip_id)))
 
 
 @blueprint.get("/videos/<video_id:uuid>/candidates")
@@ -134,7 +135,7 @@ async def delete_clip(request: Request, clip_id: UUID) -> HTTPResponse:
 @blueprint.patch("/clips/<clip_id:uuid>")
 @spec(body=ClipPatch, returns=ClipChanged)
 async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
-    """Rename, trim, keep or reject a clip, at once and without a job."""
+    """Rename, trim, reframe, keep or reject a clip, at once and without a job."""
     member, patch = request.ctx.member, body(request, ClipPatch)
     async with in_transaction() as tx:
         clip = await find(Clip.of(member).using_db(tx).select_for_update(), clip_id)
@@ -154,7 +155,7 @@ async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
         await trail.record(tx, member, "clip.updated", clip, before=before, after=changes)
         told = {"clip_id": clip.id, "video_id": clip.video_id, "changed": sorted(changes)}
         await emit(tx, member.organization_id, "clip.updated", told)
-        rendered = {"start_s", "end_s"} & set(changes)
+        rendered = {"start_s", "end_s", "crop_track"} & set(changes)
         stale = await _stale(clip) if rendered else []
     return reply(ClipChanged.model_validate(clip).model_copy(update={"stale_artifacts": stale}))
 
@@ -183,6 +184,7 @@ async def style_clip(request: Request, clip_id: UUID, word: str) -> HTTPResponse
         source=source_of(video),
         clip=cut_of(clip, await words_of(member, video), style),
         aspect=wanted.aspect,
+        layout=wanted.layout,
         height=wanted.height,
         brand=brand,
     )

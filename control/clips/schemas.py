@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
 from control.clips.models import ClipStatus
-from ray_jobs.contract import Aspect, ScorePart, SubtitleStyle
+from ray_jobs.contract import Aspect, CropPoint, Layout, ScorePart, SubtitleStyle
 
 
 class GenerateClips(In):
@@ -34,12 +34,17 @@ class GenerateClips(In):
 
 
 class ClipPatch(Patch):
-    """`snap` moves changed ends to the nearest word boundary, the default."""
+    """`snap` moves changed ends to the nearest word boundary, the default.
+
+    `crop_track` says where the subject is, in seconds of the video and shares of its picture; the
+    camera moves from point to point, and jumps to one with `cut`. An empty one is the middle.
+    """
 
     title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     start_s: Annotated[float, Field(ge=0)] | None = None
     end_s: Annotated[float, Field(gt=0)] | None = None
     status: Literal["suggested", "kept", "rejected"] | None = None
+    crop_track: Annotated[list[CropPoint], Field(max_length=10_000)] | None = None
     snap: Literal["word", "none"] = "word"
 
 
@@ -49,6 +54,7 @@ class StyleClip(In):
     preset: Annotated[str, Field(max_length=64)] | None = None
     overrides: dict[str, Any] = {}
     aspect: Aspect = "9:16"
+    layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)
     brand_kit_id: UUID | None = None
     brand_kit_version: int | None = Field(default=None, ge=1)
@@ -84,7 +90,13 @@ class CandidateOut(Out):
     reason: str
 
 
-class ClipChanged(ClipOut):
+class ClipWhole(ClipOut):
+    """`crop_track`: where the subject is, for the camera to follow."""
+
+    crop_track: list[CropPoint]
+
+
+class ClipChanged(ClipWhole):
     """`stale_artifacts` show the clip as it was: render them again to see the change."""
 
     stale_artifacts: list[StaleArtifact] = []

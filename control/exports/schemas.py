@@ -7,7 +7,7 @@ from pydantic import Field
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
-from ray_jobs.contract import Aspect, EncoderName, Loudness, Platform
+from ray_jobs.contract import Aspect, EncoderName, Layout, Loudness, Platform
 
 
 class ExportProject(In):
@@ -22,6 +22,7 @@ class ExportProject(In):
 
     clip_ids: Annotated[list[UUID], Field(min_length=1, max_length=100)] | None = None
     aspect: Aspect = "9:16"
+    layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)
     burn_subtitles: bool = True
     preset: Annotated[str, Field(max_length=64)] | None = None

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from ray_jobs.contract.specs import CropPoint, ScriptSentence, SubtitleStyle
+from ray_jobs.contract.specs import CropPoint, Layout, ScriptSentence, SubtitleStyle
 from ray_jobs.contract.vocabulary import (
     Artifact,
     Box,
@@ -176,7 +176,8 @@ class Deliverable(Plain):
 
     Loudness is None where there is no sound or only silence; the clip itself begins after
     `lead_s`, the length of the intro. `vmaf` is that of the samples on which `crf` was searched;
-    None where it was given.
+    None where it was given. `crop` is the camera's path as data (`crop.json`), and
+    `layout_reason` says why another layout was taken than was asked for, or which `auto` took.
     """
 
     clip_id: UUID
@@ -196,6 +197,9 @@ class Deliverable(Plain):
     vmaf: Finite | None = None
     findings: list[Finding] = Field(default_factory=list)
     lead_s: Seconds = 0.0
+    layout: Layout = "track"
+    layout_reason: str | None = None
+    crop: Artifact | None = None
 
 
 class Exported(Plain):

@@ -174,6 +174,13 @@ class CropPoint(Plain):
     cut: bool = False
 
 
+Layout = Literal["track", "fit", "split", "screen", "auto"]
+"""How a picture comes into another shape: a crop that follows the subject; the whole of it over
+its own blur; two windows, one above the other, on the two places where the subject is; the whole
+of it raised on a plain ground, for slides and screens. `auto` chooses, and the result says why.
+"""
+
+
 class ClipCut(Plain):
     """A clip to render: its span of the source, its words (source time), how to frame it.
 
@@ -195,6 +202,7 @@ class StyleSubtitles(Plain):
     source: Source
     clip: ClipCut
     aspect: Aspect = "9:16"
+    layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)
     brand: Brand | None = None
 
@@ -248,6 +256,7 @@ class Export(Plain):
     source: Source
     clips: list[ClipCut] = Field(min_length=1, max_length=100)
     aspect: Aspect = "9:16"
+    layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)
     burn_subtitles: bool = True
     loudness: Loudness = Loudness()

@@ -23,6 +23,8 @@ class Subtitles:
 
 
 BACKDROP = 8
+RAISED = 0.3
+"""Share of the empty ground above a raised picture; the rest below is for subtitles."""
 IMAGES = "png_pipe,jpeg_pipe,webp_pipe"
 BACKGROUND = "0x101418"
 HDR = {
@@ -63,7 +65,9 @@ def escaped(value: object) -> str:
 
 def crop_commands(corners: Corners, rate: Fraction) -> str:
     """A `sendcmd` script that moves the crop half a frame before each frame where it changes."""
-    lines = []
+    lines: list[str] = []
+    if corners.shape[1] > 2:
+        return "\n"
     changed = np.flatnonzero(np.any(np.diff(corners, axis=0) != 0, axis=1)) + 1
     for index in changed:
         x, y = corners[index]
@@ -92,6 +96,13 @@ def moving(
     scaled = chain(_scaled(frame.scaled, colour, "lanczos"), node("setsar", 1))
     if frame.mode == "fill":
         return f"[0:V:0]{timed},{_filled(frame, scaled, colour)}"
+    if frame.mode == "screen":
+        top = int((frame.target.height - frame.scaled.height) * RAISED) // 2 * 2
+        left = (frame.target.width - frame.scaled.width) // 4 * 2
+        ground = node("pad", *frame.target, left, top, color=BACKGROUND)
+        return f"[0:V:0]{timed},{scaled},{ground}"
+    if frame.mode == "split":
+        return f"[0:V:0]{timed},{_split(frame, corner, colour)}"
     moves = commands is not None and commands.stat().st_size > 1
     return "[0:V:0]" + chain(
         timed,
@@ -101,6 +112,16 @@ def moving(
         node("crop", *frame.target, *corner) if frame.mode == "crop" else None,
         _tone(colour),
     )
+
+
+def _split(frame: Framing, corner: npt.NDArray[np.int64], colour: "Colour") -> str:
+    """Two windows of the picture, `corner` [4] their left upper corners, one above the other."""
+    large = chain(_scaled(frame.scaled, colour, "lanczos", tone=False), node("setsar", 1))
+    upper, lower = (node("crop", *frame.window, *corner[at : at + 2]) for at in (0, 2))
+    height = frame.target.height - 2 * frame.window.height
+    rest = node("pad", *frame.target, 0, 0, color=BACKGROUND) if height else None
+    parts = f"{large},split[a][b];[a]{upper}[upper];[b]{lower}[lower];[upper][lower]"
+    return parts + chain("vstack", rest, _tone(colour))
 
 
 def _filled(frame: Framing, scaled: str, colour: "Colour") -> str:

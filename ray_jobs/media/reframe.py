@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.saliency import crop_track
-from ray_jobs.contract import Aspect, CropPoint, MediaInfo
+from ray_jobs.contract import Aspect, CropPoint, Json, Layout, MediaInfo
 
 ASPECTS: dict[Aspect, Fraction] = {
     "9:16": Fraction(9, 16),
@@ -23,6 +23,8 @@ MIN_CROP_SHARE = 0.2
 # In widths (or heights) of the crop.
 MAX_SPEED_PER_S = 0.8
 SMOOTHING_S = 0.8
+# A subject that is elsewhere for more than this share of the time is not one to follow.
+LOST_SHARE = 0.4
 
 Centres = npt.NDArray[np.float64]
 Corners = npt.NDArray[np.int64]
@@ -38,12 +40,19 @@ class Framing:
     """How the source fills the target: `scaled` is its size after scaling, square pixels.
 
     `fit` means scaled and target are the same shape, `crop` that the target is a window of the
-    scaled picture, `fill` that the scaled picture lies on a blurred copy of itself.
+    scaled picture, `fill` that the scaled picture lies on a blurred copy of itself, `screen` that
+    it lies on a plain ground, `split` that the target is two windows of it, one above the other.
     """
 
-    mode: Literal["fit", "crop", "fill"]
+    mode: Literal["fit", "crop", "fill", "screen", "split"]
     target: Size
     scaled: Size
+
+    @property
+    def window(self) -> Size:
+        """What a crop shows of the scaled picture, in pixels."""
+        upper = Size(self.target.width, self.target.height // 4 * 2)
+        return upper if self.mode == "split" else self.target
 
 
 def target_size(media: MediaInfo, aspect: Aspect, height: int) -> Size:
@@ -93,16 +102,82 @@ def whole(media: MediaInfo, target: Size) -> Framing:
     return Framing("fill", target, scaled)
 
 
+def laid_out(
+    media: MediaInfo, target: Size, layout: Layout, track: Sequence[CropPoint]
+) -> tuple[Framing, Layout, str | None]:
+    """The framing for a layout, the layout it is, and why it is not the one that was asked for."""
+    frame = framing(media, target)
+    if frame.mode != "crop":
+        shown: Layout = "fit" if frame.mode == "fill" else "track"
+        fits = (
+            "the picture has the wanted shape" if frame.mode == "fit" else "a crop shows too little"
+        )
+        return frame, shown, fits if layout not in {shown, "track"} or shown == "fit" else None
+    reason = None
+    if layout == "auto":
+        layout, reason = _chosen(frame, track)
+    if layout == "split" and target.height <= target.width:
+        layout, reason = "track", "two windows need an upright picture"
+    match layout:
+        case "fit":
+            frame = whole(media, target)
+        case "screen":
+            frame = Framing("screen", target, whole(media, target).scaled)
+        case "split":
+            frame = _halved(media, target)
+    return frame, layout, reason
+
+
+def _chosen(frame: Framing, track: Sequence[CropPoint]) -> tuple[Layout, str]:
+    """What suits a subject: to be followed, shown in two windows, or shown with all around it."""
+    if not track:
+        return "fit", "nothing is known of the subject: the whole picture is shown"
+    window = frame.target.width / frame.scaled.width
+    line = np.array([point.x for point in track])
+    left, right = _two_places(line)
+    between = np.minimum(abs(line - left), abs(line - right)) > window / 4
+    away = abs(line - np.median(line)) > window / 2
+    share = f"{away.mean():.0%} of the time outside of one window"
+    if away.mean() <= LOST_SHARE:
+        return "track", f"the subject stays in one window, {share}"
+    if between.mean() <= LOST_SHARE / 4 and right - left >= window:
+        return "split", f"the subject is in two places, {share}"
+    return "fit", f"the subject is all over the picture, {share}"
+
+
+def _two_places(line: Centres) -> tuple[float, float]:
+    """The middles of the left and right of two groups on a line (two means, from its ends)."""
+    left, right = float(np.quantile(line, 0.1)), float(np.quantile(line, 0.9))
+    for _ in range(16):
+        nearer = abs(line - left) <= abs(line - right)
+        if nearer.all() or not nearer.any():
+            break
+        left, right = float(np.median(line[nearer])), float(np.median(line[~nearer]))
+    return left, right
+
+
+def _halved(media: MediaInfo, target: Size) -> Framing:
+    source = _shown_ratio(media)
+    window = Framing("split", target, target).window
+    # Half of the picture's width at most, so that nobody is seen in both windows.
+    cover = max(Fraction(2 * window.width), window.height * source)
+    scaled = Size(max(window.width, _even(cover)), max(window.height, _even(cover / source)))
+    return Framing("split", target, scaled)
+
+
 def crop_path(
     track: Sequence[CropPoint], frame: Framing, times_s: npt.NDArray[np.float64]
 ) -> Corners:
-    """Left upper corner [n, 2] of the crop in the scaled picture at each source time, even.
+    """Left upper corner [n, 2] of the crop in the scaled picture at each source time, even; [n, 4]
+    for the two windows of a split, left and right, which hold still.
 
     The camera holds still while the subject stays well inside, follows it with bounded speed where
     it does not, and jumps only where the track has a cut (`kernels.saliency.crop_track`).
     """
-    scaled, target = np.array(frame.scaled, float), np.array(frame.target, float)
+    scaled, target = np.array(frame.scaled, float), np.array(frame.window, float)
     window = target / scaled
+    if frame.mode == "split":
+        return np.tile(_two_windows(track, frame), (len(times_s), 1))
     points = sorted(track, key=lambda point: point.time_s)
     centres, shots = np.full((len(times_s), 2), 0.5), [0]
     if points and len(times_s):
@@ -115,10 +190,59 @@ def crop_path(
         centres, shots = _at_frames(planned, known_s, begins, times_s)
     for first, last in pairwise([*shots, len(times_s)]):
         centres[first:last] = _calm(centres, times_s, first, last)
-    corner = (centres - window / 2) * scaled
+    return _corners(centres, frame)
+
+
+def crop_data(frame: Framing, layout: Layout, corners: Corners, times_s: Centres) -> Json:
+    """The camera's path as data: the crop's centre in shares of the source picture wherever its
+    motion changes; `cut` where it jumps. Times are the source's.
+    """
+    window, scaled = np.array(frame.window, float), np.array(frame.scaled, float)
+    windows = corners.reshape(len(corners), -1, 2)
+    centres = (windows + window / 2) / scaled
+    moves = np.abs(np.diff(windows[:, 0], axis=0)).max(axis=1, initial=0)
+    step_s = float(times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
+    jumps = moves > MAX_SPEED_PER_S * step_s * window.max() * 2 + 2
+    turns = np.flatnonzero(np.any(np.diff(windows[:, 0], 2, axis=0) != 0, axis=1)) + 1
+    ends = [0, len(corners) - 1]
+    kept = sorted({*ends, *turns.tolist(), *(np.flatnonzero(jumps) + 1).tolist()})
+    cropped = frame.mode in {"crop", "split"}
+    return {
+        "layout": layout,
+        "window": [round(float(side), 4) for side in np.minimum(window / scaled, 1)],
+        "paths": [
+            [
+                {
+                    "time_s": round(float(times_s[n]), 4),
+                    "x": round(float(path[n, 0]), 4),
+                    "y": round(float(path[n, 1]), 4),
+                    "cut": bool(n and jumps[n - 1]),
+                }
+                for n in kept
+            ]
+            for path in np.moveaxis(centres, 1, 0)
+        ]
+        if cropped
+        else [],
+    }
+
+
+def _two_windows(track: Sequence[CropPoint], frame: Framing) -> Corners:
+    """Corners [4] of windows on the subject's two places, or on the quarters of the picture."""
+    window = frame.window.width / frame.scaled.width
+    line = np.array([point.x for point in track] or [0.5])
+    left, right = _two_places(line)
+    if right - left < window:
+        left, right = 0.25, 0.75
+    height = float(np.median([point.y for point in track] or [0.5]))
+    return _corners(np.array([(left, height), (right, height)]), frame).reshape(4)
+
+
+def _corners(centres: Centres, frame: Framing) -> Corners:
+    corner = centres * np.array(frame.scaled) - np.array(frame.window) / 2
     even = np.rint(corner / 2).astype(np.int64) * 2
-    room = np.array(frame.scaled) - np.array(frame.target)
-    return np.asarray(np.minimum(np.maximum(even, 0), room), dtype=np.int64)
+    room = np.array(frame.scaled) - np.array(frame.window)
+    return np.asarray(np.minimum(np.maximum(even, 0), np.maximum(room, 0)), dtype=np.int64)
 
 
 def _at_frames(

@@ -127,6 +127,24 @@ class TestClips:
         answer = await api.call("PATCH", f"/v1/clips/{clip['id']}", start_s=0.9, end_s=3.6)
         assert (answer["start_s"], answer["end_s"]) == (1.0, 3.5)
 
+    async def test_a_clip_is_reframed_by_a_track_of_its_own(self, api, client, app):
+        video, clip = await api.with_clips()
+        path = f"/v1/clips/{clip['id']}"
+        track = [
+            {"time_s": 0.5, "x": 0.2, "y": 0.5},
+            {"time_s": 2, "x": 0.8, "y": 0.5, "cut": True},
+        ]
+        changed = await api.call("PATCH", path, crop_track=track)
+        assert [point["x"] for point in changed["crop_track"]] == [0.2, 0.8]
+        assert (await api.call("GET", path))["crop_track"] == changed["crop_track"]
+        await api.call("PATCH", path, 422, crop_track=[{"time_s": 0, "x": 1.2, "y": 0.5}])
+        export = f"/v1/projects/{video['project_id']}/export"
+        await api.call("POST", export, 202, layout="split", clip_ids=[clip["id"]])
+        hand = await claimed(client, app.ctx.settings, JobKind.EXPORT)
+        assert hand.job.spec["layout"] == "split"
+        assert [point["x"] for point in hand.job.spec["clips"][0]["crop_track"]] == [0.2, 0.8]
+        await hand.report("failed", problem={"code": "encode_failed", "detail": "x"})
+
     async def test_a_clip_cannot_end_before_it_starts(self, api):
         _, clip = await api.with_clips()
         await api.call("PATCH", f"/v1/clips/{clip['id']}", 422, start_s=5.0, end_s=1.0)
@@ -182,6 +200,19 @@ class TestExportPresets:
         listed = await api.call("GET", "/v1/export-presets?limit=2")
         assert [one["name"] for one in listed["items"]] == ["tiktok", "reels"]
         assert listed["pagination"]["total"] >= 5
+
+
+class TestSpeakers:
+    async def test_who_speaks_is_asked_of_the_worker(self, api, client, app):
+        video = await api.ready()
+        path = f"/v1/videos/{video['id']}/transcripts"
+        await api.call("POST", path, 422, diarize=True, speakers={"exactly": 2, "at_most": 3})
+        await api.call("POST", path, 202, diarize=True, speakers={"at_least": 2, "at_most": 3})
+        hand = await claimed(client, app.ctx.settings, JobKind.TRANSCRIBE)
+        assert hand.job.spec["diarize"] is True
+        assert hand.job.spec["speakers"] == {"exactly": None, "at_least": 2, "at_most": 3}
+        assert hand.job.spec["speaker_model"] == "speaker-diarization-community-1"
+        await hand.report("failed", problem={"code": "engine_unavailable", "detail": "x"})
 
 
 class TestTranscriptEdits:

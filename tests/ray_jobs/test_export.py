@@ -1,5 +1,6 @@
 """Deliverables: the right frames, the right shape, the right loudness, the right words."""
 
+import json
 import shutil
 
 import av
@@ -69,6 +70,42 @@ class TestFrames:
             reds = [f.to_ndarray(format="rgb24")[..., 0].mean() for f in film.decode(video=0)]
         assert min(reds[:24]) > 200
         assert max(reds[26:]) < 60
+
+
+class TestLayouts:
+    HALVES = "color=red:s=320x180:r=25:d=4,drawbox=x=160:w=160:h=180:color=blue:t=fill"
+    TRACK = [CropPoint(time_s=1 + n / 5, x=0.2 if n < 5 else 0.8, y=0.5) for n in range(10)]
+
+    def shown(self, recorded, delivered, layout):
+        cut = clip(1.0, 2.0, track=self.TRACK)
+        run, made, path = delivered(
+            recorded(self.HALVES), cut, aspect="9:16", height=320, layout=layout
+        )
+        with av.open(str(path)) as film:
+            picture = next(film.decode(video=0)).to_ndarray(format="rgb24")
+        data = json.loads(run.fetch(made.crop.object).read_text())
+        return made, picture.astype(int), data
+
+    def test_two_windows_stand_one_above_the_other(self, recorded, delivered):
+        made, picture, data = self.shown(recorded, delivered, "split")
+        upper, lower = picture[:158], picture[162:]
+        assert (upper[..., 0] - upper[..., 2]).min() > 150
+        assert (lower[..., 2] - lower[..., 0]).min() > 150
+        assert (made.layout, made.layout_reason, len(data["paths"])) == ("split", None, 2)
+
+    def test_a_screen_is_whole_and_raised_on_a_plain_ground(self, recorded, delivered):
+        made, picture, data = self.shown(recorded, delivered, "screen")
+        bright = np.flatnonzero(picture.max(axis=(1, 2)) > 100)
+        assert len(bright) == pytest.approx(101, abs=2)
+        assert bright[0] < 320 - 1 - bright[-1]
+        assert picture[bright[len(bright) // 2], 10, 0] > 150
+        assert picture[bright[len(bright) // 2], -10, 2] > 150
+        assert (made.layout, data["paths"]) == ("screen", [])
+
+    def test_what_was_chosen_is_told_with_its_reason(self, recorded, delivered):
+        made, _, data = self.shown(recorded, delivered, "auto")
+        assert made.layout == data["layout"] == "split"
+        assert "two places" in made.layout_reason
 
 
 class TestSound:
