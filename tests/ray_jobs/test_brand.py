@@ -143,7 +143,8 @@ class TestWatermark:
         run, _, _ = delivered(source, cut, brand=Brand(watermark=white_mark))
         cached = {step.name: step.cached for step in run.steps}
         assert cached == {
-            "subtitle_files": True, "picture": False, "sound": True, "deliver": False,
+            "subtitle_files": True, "picture": False, "sound": True, "timelines": True,
+            "deliver": False,
         }  # fmt: skip
 
 
