@@ -96,7 +96,7 @@ def settings(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Set
         home=tmp_path_factory.mktemp("home"),
         port=port,
         database_url=database_url,
-        secrets=("a secret for tests, long enough to sign with",),
+        secrets=("a secret for tests that is long enough to sign with",),
         rate_per_minute=0,
         open_rate_per_minute=0,
     )

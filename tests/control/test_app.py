@@ -64,21 +64,25 @@ async def test_processes_of_the_api_share_one_port(settings):
         shared = replace(settings, port=probe.getsockname()[1])
     command = [sys.executable, "-m", "control.tasks", "http"]
     environment = {**os.environ, **shared.as_environment()}
-    first, second = (subprocess.Popen(command, env=environment) for _ in range(2))
+    first, second = [
+        await asyncio.create_subprocess_exec(*command, env=environment) for _ in range(2)
+    ]
     try:
         await until_ready(shared.local_url)
         await asyncio.sleep(1)
         first.terminate()
-        await asyncio.to_thread(first.wait, 20)
+        await asyncio.wait_for(first.wait(), 60)
         await until_ready(shared.local_url)
-        assert second.poll() is None
+        assert second.returncode is None
     finally:
-        first.kill()
-        second.kill()
+        for process in (first, second):
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
 
 
 async def until_ready(url):
-    async with asyncio.timeout(30), httpx.AsyncClient() as client:
+    async with asyncio.timeout(100), httpx.AsyncClient() as client:
         while True:
             try:
                 if (await client.get(f"{url}/readyz")).status_code == 200:

@@ -84,7 +84,10 @@ FEATURES = {
 def test_every_clip_stands_on_the_page_with_its_parts_and_reasons():
     page = Page(contact_sheet(report(clip(1, 5.0), clip(2, 60.0)), FEATURES))
     assert len(page.all("article")) == 2
-    assert [v["src"] for v in page.all("video")] == ["clip-01.mp4", "clip-02.mp4"]
+    assert [v["src"] for v in page.all("video")] == [
+        "clip-01.mp4#t=1",
+        "clip-02.mp4#t=1",
+    ]  # one second in, where a paused player shows more than a black first picture
     assert {"1. A title", "2. A title"} <= set(page.texts["h2"])
     bars = [each["style"] for each in page.all("div") if "style" in each]
     shares = [100.0, round(100 * 0.25 / 1.35, 1), 0.0] * 2

@@ -144,12 +144,14 @@ async def test_ids_of_another_organisation_are_not_found(
     ids = await fill(connection, owner, 2)
     await connection.close()
     leaks = {}
-    for method, path, _ in behind(app, "member"):
-        if "{" in path and "{organization_id}" not in path and method in {"GET", "DELETE"}:
+    for method, path, route in behind(app, "member"):
+        if "{" not in path or "{organization_id}" in path or is_websocket(route):
+            continue
+        if method in {"GET", "DELETE"}:
             where = address(path, owner, ids)
             answer = await send(client, method, where, other_org.headers)
             mine = await send(client, method, where, owner.headers) if method == "GET" else None
-            if answer.status_code != 404 or (mine and mine.status_code not in {200, 426}):
+            if answer.status_code != 404 or (mine and mine.status_code != 200):
                 leaks[f"{method} {path}"] = (answer.status_code, mine and mine.status_code)
     assert not leaks
 
