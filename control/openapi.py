@@ -26,12 +26,12 @@ from sanic_routing.route import Route
 
 from control.access import SAFE, Role
 from control.errors import ApiError
+from control.idempotency import KEY_PATTERN
 from control.paging import Listing, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
 REFERENCE = "#/components/schemas/{model}"
-KEY_PATTERN = "^[!#-~]{1,255}$"
 # Open routes that refuse all the same: closed sign-up, an unknown invitation, a forged signature.
 FORBIDS = frozenset({"/v1/users"})
 FINDS = frozenset({"/v1/billing/payments/notifications"})

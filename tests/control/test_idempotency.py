@@ -63,7 +63,7 @@ async def test_a_refused_request_frees_its_key(client, owner):
     assert (await post(client, owner, "retry")).status_code == 201
 
 
-@pytest.mark.parametrize("key", ["", "k" * 256, "tab\tinside", '""'])
+@pytest.mark.parametrize("key", ["", "k" * 256, "tab\tinside", '""', 'quo"ted', '"half'])
 async def test_a_malformed_key_is_refused(client, owner, key):
     answer = await post(client, owner, key)
     assert (answer.status_code, answer.json()["code"]) == (400, "idempotency_key_malformed")
