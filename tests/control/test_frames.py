@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.media
 PONG, CLOSE = 0xA, 0x8
-REACTION_S = 0.6
+REACTION_S = 2.0
 
 
 @pytest.fixture
