@@ -21,7 +21,7 @@ from ray_jobs.contract import (
     Json,
     PassedOver,
 )
-from ray_jobs.media.decode import decoder_name, frames_at
+from ray_jobs.media.decode import choose_decoder, frames_at
 from ray_jobs.media.images import write_jpeg
 from ray_jobs.run import JobRun, Step
 
@@ -38,8 +38,10 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
     media = source.media
 
     def analyse(directory: Path) -> Json:
-        run.used(decoder=decoder_name(media))
-        features = measure(path, media, run.progress)
+        run.used(decoder=choose_decoder(media, run.decoder).name)
+        features = measure(
+            path, media, run.progress, decoder=run.decoder, say=lambda name: run.used(decoder=name)
+        )
         features.save(directory / "features.npz")
         (directory / "features.json").write_text(json.dumps(features.curves()))
         return cast("Json", {"shots": features.shots, "duration_s": features.duration_s})

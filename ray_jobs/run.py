@@ -63,6 +63,7 @@ class JobRun:
     def __init__(self, order: Order, settings: WorkerSettings, line: Line, workdir: Path) -> None:
         self.order = order
         self.workdir = workdir
+        self.decoder = settings.decoder
         self.store = open_store(settings.store_url, s3_endpoint_url=settings.s3_endpoint_url)
         self.node = NodeCache(settings.cache_dir, self.store, max_bytes=settings.cache_max_bytes)
         self.cache = StepCache(order.organization_id, self.store, self.node)

@@ -1,6 +1,6 @@
 """What can be measured of a recording in one pass over its pictures and one over its sound."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,8 @@ from kernels.loudness import Meter
 from ray_jobs.contract import Json, MediaInfo
 from ray_jobs.engines.activity import Listener
 from ray_jobs.media.audio import audio_blocks
-from ray_jobs.media.decode import analysis_frames
+from ray_jobs.media.decode import AnalysisBatch, analysis_frames
+from ray_jobs.settings import Decoder
 
 RATE_HZ = 10
 QUIETEST_LUFS = -70.0
@@ -60,8 +61,18 @@ class Features:
         return cast("Json", {"rate_hz": RATE_HZ, "tracks": plain, "shots": self.shots})
 
 
-def measure(path: Path, media: MediaInfo, progress: Callable[[float], None]) -> Features:
-    """Measure a recording; either its pictures or its sound may be missing."""
+def measure(
+    path: Path,
+    media: MediaInfo,
+    progress: Callable[[float], None],
+    *,
+    decoder: Decoder = "auto",
+    say: Callable[[str], None] = lambda _name: None,
+) -> Features:
+    """Measure a recording; either its pictures or its sound may be missing.
+
+    `say` hears what decodes its pictures.
+    """
     frames = max(1, int(np.ceil(media.duration_s * RATE_HZ)))
     tracks = {name: np.full(frames, np.nan) for name in VIDEO_TRACKS + AUDIO_TRACKS}
     centroid = np.full((frames, 2), 0.5)
@@ -69,7 +80,8 @@ def measure(path: Path, media: MediaInfo, progress: Callable[[float], None]) -> 
     sounds = bool(media.audio)
     if media.video_codec:
         share = 0.8 if sounds else 1.0
-        seen, centroid, shots = _pictures(path, media, frames, lambda f: progress(share * f))
+        batches = analysis_frames(path, media, decoder=decoder, say=say)
+        seen, centroid, shots = _pictures(batches, media, frames, lambda f: progress(share * f))
         tracks |= seen
     if sounds:
         begin = 0.8 if media.video_codec else 0.0
@@ -78,11 +90,14 @@ def measure(path: Path, media: MediaInfo, progress: Callable[[float], None]) -> 
 
 
 def _pictures(
-    path: Path, media: MediaInfo, frames: int, progress: Callable[[float], None]
+    batches: Iterator[AnalysisBatch],
+    media: MediaInfo,
+    frames: int,
+    progress: Callable[[float], None],
 ) -> tuple[dict[str, Floats], Floats, list[Json]]:
     change, eye = frame_change.Stream(), saliency.Stream()
     changes, eyes, times = [], [], []
-    for batch in analysis_frames(path, media):
+    for batch in batches:
         changes.append(change.push(batch.luma, batch.chroma))
         eyes.append(eye.push(batch.luma, batch.chroma))
         times.append(batch.times_s.copy())

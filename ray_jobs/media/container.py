@@ -5,11 +5,13 @@ import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, Protocol
 
 import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -84,6 +86,16 @@ def audio_streams(container: InputContainer) -> list[AudioStream]:
     ]
 
 
+class Stamped(Protocol):
+    """What has a presentation time: a frame or a packet."""
+
+    @property
+    def pts(self) -> int | None: ...
+
+    @property
+    def time_base(self) -> Fraction | None: ...
+
+
 class Clock:
     """Turns timestamps of one stream into seconds from the file's start.
 
@@ -100,7 +112,7 @@ class Clock:
         self._next_s = 0.0
         self._started = False
 
-    def place(self, frame: VideoFrame | AudioFrame, length_s: float) -> float:
+    def place(self, frame: Stamped, length_s: float) -> float:
         """Time of the next frame, which lasts `length_s`; without a timestamp it follows on."""
         raw_s = self._next_s
         if frame.pts is not None and frame.time_base is not None:
@@ -164,6 +176,13 @@ def _decoded(
         yield from frames  # type: ignore[misc]
     if damaged:
         logger.warning("%d damaged packets of stream %d passed over", damaged, stream.index)
+
+
+def hidden(packet: "Packet[Any]") -> bool:
+    """Whether a VP8 packet only updates a reference picture (RFC 6386, 9.1: show_frame)."""
+    if packet.stream.codec_context.name != "vp8":
+        return False
+    return not memoryview(packet)[0] & 0x10
 
 
 def only(container: InputContainer, *streams: Stream) -> None:

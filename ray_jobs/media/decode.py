@@ -1,32 +1,28 @@
 """Pictures for analysis: one decode pass that hands on small planes, never whole frames."""
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import av
-import numba
 import numpy as np
 import numpy.typing as npt
 from av.container import InputContainer
-from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
-from typing_extensions import Buffer
 
 from ray_jobs.contract import MediaInfo
 from ray_jobs.failures import Failure
 from ray_jobs.media.container import Clock, decoded_video, open_media, resets_clock, video_stream
-from ray_jobs.media.orientation import UPRIGHT, Turn, orientation
+from ray_jobs.media.orientation import orientation
+from ray_jobs.media.shrink import Picture, shrink
+from ray_jobs.settings import Decoder
 
 ANALYSIS_HEIGHT = 90
-FULL_RANGE = 2
 SEEK_WORTH_S = 5.0
 # libavcodec's AVDISCARD levels, by its option names.
 FAST = {"skip_frame": "noref", "skip_loop_filter": "all"}
-Picture = npt.NDArray[np.uint8]
 
 
 class AnalysisBatch(NamedTuple):
@@ -36,15 +32,36 @@ class AnalysisBatch(NamedTuple):
     """
 
     times_s: npt.NDArray[np.float64]  # [n]
-    luma: npt.NDArray[np.uint8]  # [n, h, w]
-    chroma: npt.NDArray[np.uint8]  # [n, 2, h/2, w/2]: Cb, Cr; 128 is grey
+    luma: Any  # [n, h, w] uint8, an array or a CUDA tensor
+    chroma: Any  # [n, 2, h/2, w/2] uint8, of the same kind: Cb, Cr; 128 is grey
 
 
-def decoder_name(media: MediaInfo) -> str:
-    """What decodes this recording here, for the job's report."""
-    if media.video_codec is None:
-        return "none (no video)"
-    return f"cpu (pyav {media.video_codec}, no NVDEC)"
+class Choice(NamedTuple):
+    """How a recording is decoded: DALI's device ("mixed" is NVDEC), or None for PyAV."""
+
+    device: str | None
+    name: str
+
+
+def choose_decoder(media: MediaInfo, wanted: Decoder = "auto") -> Choice:
+    """What decodes this recording here, and its name for the job's report, with the reason."""
+    codec = media.video_codec
+    if codec is None:
+        return Choice(None, "none (no video)")
+    if wanted == "pyav":
+        return Choice(None, f"cpu (pyav {codec}, as configured)")
+    if find_spec("nvidia") is None or find_spec("nvidia.dali") is None:
+        return Choice(None, f"cpu (pyav {codec}, no DALI)")
+    import torch
+
+    from ray_jobs.media.dali import CODECS
+
+    if not torch.cuda.is_available() and wanted == "auto":
+        return Choice(None, f"cpu (pyav {codec}, no NVDEC)")
+    device, name = ("mixed", "nvdec") if torch.cuda.is_available() else ("cpu", "cpu")
+    if codec not in CODECS[device]:
+        return Choice(None, f"cpu (pyav {codec}, not a codec of dali {name})")
+    return Choice(device, f"dali {name} {codec}")
 
 
 def analysis_size(media: MediaInfo) -> tuple[int, int]:
@@ -66,30 +83,70 @@ def analysis_frames(
     batch: int = 64,
     max_rate_hz: float | None = None,
     fast: bool = False,
+    decoder: Decoder = "auto",
+    say: Callable[[str], None] = lambda _name: None,
 ) -> Iterator[AnalysisBatch]:
     """Decode the video once and yield its frames, averaged to `analysis_size`.
 
     With `max_rate_hz` frames closer than its period are dropped before conversion. With `fast`
-    the decoder leaves out what little depends on: frames that no other frame refers to, and the
-    smoothing of block edges. A damaged tail ends the frames early.
+    PyAV's decoder leaves out what little depends on: frames that no other frame refers to, and the
+    smoothing of block edges. A damaged tail ends the frames early. On NVDEC the planes are CUDA
+    tensors. `say` hears what decodes, and again when PyAV goes on where DALI gave up.
 
     Raises
     ------
     Failure
         `no_video_stream`, or `corrupt_media` if not one frame decodes.
     """
-    height, width = analysis_size(media)
+    size = analysis_size(media)
+    choice = choose_decoder(media, decoder)
+    say(choice.name)
+    pace = _Pace(media, max_rate_hz)
+    like: Any = None
+    if choice.device:
+        from ray_jobs.media.dali import Refused, planes
+
+        try:
+            for times_s, *pair in planes(path, media, size, choice.device, batch=batch):
+                kept = [n for n, time_s in enumerate(times_s) if pace.keeps(float(time_s))]
+                like = pair[0]
+                if kept:
+                    yield AnalysisBatch(times_s[kept], pair[0][kept], pair[1][kept])
+        except Refused as reason:
+            say(f"cpu (pyav {media.video_codec}, {choice.name} gave up: {reason})")
+        else:
+            if like is not None:
+                return
+    for times_s, luma, chroma in _by_pyav(path, size, batch, pace, fast=fast):
+        yield AnalysisBatch(times_s, *(_beside(like, plane) for plane in (luma, chroma)))
+    if pace.last_s == -np.inf:
+        raise Failure("corrupt_media", "Not one picture of the video can be decoded.")
+
+
+def _beside(like: Any, plane: Picture) -> Any:
+    """The plane on the GPU where the planes before it were."""
+    if not getattr(like, "is_cuda", False):
+        return plane
+    import torch
+
+    return torch.from_numpy(plane).to(like.device)
+
+
+def _by_pyav(
+    path: Path, size: tuple[int, int], batch: int, pace: "_Pace", *, fast: bool
+) -> Iterator[AnalysisBatch]:
+    height, width = size
     times_s = np.empty(batch, np.float64)
     luma = np.empty((batch, height, width), np.uint8)
     chroma = np.empty((batch, 2, height // 2, width // 2), np.uint8)
-    filled, any_frame, turn = 0, False, UPRIGHT
-    for time_s, frame in timed_frames(path, media, max_rate_hz=max_rate_hz, fast=fast):
+    filled, turn = 0, None
+    for time_s, frame in timed_frames(path, pace, fast=fast):
         # Asked once: a frame's side data refers back to it, which keeps every picture alive until
         # the garbage collector runs, and costs a third of decoding.
-        turn = turn if any_frame else orientation(frame)
+        turn = turn or orientation(frame)
         shrink(frame, turn, luma[filled], chroma[filled])
         times_s[filled] = time_s
-        filled, any_frame = filled + 1, True
+        filled += 1
         if filled == batch:
             yield AnalysisBatch(times_s, luma, chroma)
             times_s, luma = np.empty_like(times_s), np.empty_like(luma)
@@ -97,17 +154,27 @@ def analysis_frames(
             filled = 0
     if filled:
         yield AnalysisBatch(times_s[:filled], luma[:filled], chroma[:filled])
-    if not any_frame:
-        raise Failure("corrupt_media", "Not one picture of the video can be decoded.")
+
+
+class _Pace:
+    """Which frames are used: times strictly grow, no closer than a rate's period."""
+
+    def __init__(self, media: MediaInfo, max_rate_hz: float | None) -> None:
+        self.step_s = _step_s(media)
+        # Half a step of slack, so that a rate equal to the frame rate keeps every frame.
+        self.period_s = max(0.0, 1 / max_rate_hz - self.step_s / 2) if max_rate_hz else 0.0
+        self.last_s = -np.inf
+
+    def keeps(self, time_s: float) -> bool:
+        kept = time_s > self.last_s and time_s - self.last_s >= self.period_s
+        self.last_s = time_s if kept else self.last_s
+        return kept
 
 
 def timed_frames(
-    path: Path, media: MediaInfo, *, max_rate_hz: float | None = None, fast: bool = False
+    path: Path, pace: _Pace, *, fast: bool = False
 ) -> Iterator[tuple[float, VideoFrame]]:
-    """Decoded frames with their presentation times, strictly growing."""
-    step_s = _step_s(media)
-    # Half a step of slack, so that a rate equal to the frame rate keeps every frame.
-    period_s = max(0.0, 1 / max_rate_hz - step_s / 2) if max_rate_hz else 0.0
+    """Decoded frames with their presentation times, those that the pace keeps."""
     with open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
@@ -115,108 +182,16 @@ def timed_frames(
         stream.thread_type = "AUTO"
         if fast:
             stream.codec_context.options = FAST
-        clock, last_s = Clock(container), -np.inf
+        clock = Clock(container)
         for frame in decoded_video(container, stream):
-            time_s = clock.place(frame, step_s)
-            if time_s > last_s and time_s - last_s >= period_s:
-                last_s = time_s
+            time_s = clock.place(frame, pace.step_s)
+            if pace.keeps(time_s):
                 yield time_s, frame
 
 
 def _step_s(media: MediaInfo) -> float:
     numerator, denominator = (int(part) for part in (media.frame_rate or "25/1").split("/"))
     return denominator / max(1, numerator)
-
-
-# ---- small planes ------------------------------------------------------------------------------
-
-
-def shrink(frame: VideoFrame, turn: Turn, luma: Picture, chroma: Picture) -> None:
-    """Average a frame into `luma` [h, w] and `chroma` [2, h/2, w/2], upright, full range."""
-    height, width = turn.stored(luma).shape
-    bits = _native_bits(frame.format.name)
-    planes = frame.planes
-    if not bits or frame.width < width or frame.height < height or planes[0].line_size < 0:
-        even = (max(width, frame.width // 2 * 2), max(height, frame.height // 2 * 2))
-        frame = frame.reformat(*even, format="yuv420p")
-        bits, planes = 8, frame.planes
-    full = frame.color_range == FULL_RANGE or frame.format.name.startswith("yuvj")
-    if len(planes) == 1:
-        chroma[:] = 128
-    targets = (luma, chroma[0], chroma[1])
-    for plane, target, reading in zip(planes, targets, _ranges(bits, full), strict=False):
-        rows = _rows(plane, wide=bits > 8)
-        small = turn.stored(target)
-        average = _averager(plane.width // small.shape[1])
-        average(rows, plane.height // small.shape[0], *reading, small)
-
-
-@cache
-def _native_bits(pixel_format: str) -> int:
-    """Bits of a format whose luma and chroma lie in readable planes of their own, else 0."""
-    form = VideoFormat(pixel_format)
-    ready = form.name.startswith(("yuv", "gray")) and not form.is_big_endian
-    apart = sorted(part.plane for part in form.components) in ([0], [0, 1, 2])
-    bits = form.components[0].bits
-    return bits if ready and apart and 8 <= bits <= 16 else 0
-
-
-def _rows(plane: VideoPlane, *, wide: bool) -> npt.NDArray[Any]:
-    """The plane's memory [rows, stride], padding included."""
-    samples = memoryview(cast("Buffer", plane))
-    dtype = np.dtype(np.uint16 if wide else np.uint8)
-    return np.frombuffer(samples, dtype).reshape(-1, plane.line_size // dtype.itemsize)
-
-
-class Range(NamedTuple):
-    """8 bit full range is `gain * code + offset`."""
-
-    gain: float
-    offset: float
-
-
-@cache
-def _ranges(bits: int, full: bool) -> tuple[Range, Range, Range]:  # noqa: FBT001
-    """How code values of luma, Cb and Cr are to be read (ITU-R BT.709, BT.2100)."""
-    step = 2.0 ** (8 - bits)
-    if full:
-        same = Range(step * 255 / (256 - step), 0.0)
-        return same, same, same
-    chroma = Range(step * 255 / 224, 128 - 128 * 255 / 224)
-    return Range(step * 255 / 219, -16 * 255 / 219), chroma, chroma
-
-
-@cache
-def _averager(wide: int) -> Callable[..., None]:
-    """`average(source, high, gain, offset, target)` of blocks of `high` x `wide` samples.
-
-    The width is a constant of the compiled code: loops of known length are unrolled, which is
-    three times faster than running sums.
-    """
-
-    @numba.njit(nogil=True, cache=True, boundscheck=False)  # type: ignore[untyped-decorator]
-    def average(
-        source: npt.NDArray[Any], high: int, gain: float, offset: float, target: Picture
-    ) -> None:
-        # Four evenly spaced rows stand for a block: more change little, and reading is what this
-        # costs.
-        height, width = target.shape
-        scale, shift = np.float32(gain / (4 * wide)), np.float32(offset + 0.5)
-        sums = np.empty(wide * width, np.uint32)
-        for y in range(height):
-            first, second = source[y * high], source[y * high + high // 4]
-            third, fourth = source[y * high + high // 2], source[y * high + high * 3 // 4]
-            for x in range(wide * width):
-                upper = np.uint32(first[x]) + np.uint32(second[x])
-                sums[x] = upper + np.uint32(third[x]) + np.uint32(fourth[x])
-            for x in range(width):
-                total = np.int32(0)
-                for k in range(wide):
-                    total += np.int32(sums[x * wide + k])
-                value = np.float32(total) * scale + shift
-                target[y, x] = np.uint8(np.int32(min(np.float32(255), max(np.float32(0), value))))
-
-    return cast("Callable[..., None]", average)
 
 
 # ---- exact single frames -----------------------------------------------------------------------

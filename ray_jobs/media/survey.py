@@ -15,7 +15,14 @@ from av.video.stream import VideoStream
 from ray_jobs.contract import AudioStream as AudioInfo
 from ray_jobs.contract import IngestLimits, MediaInfo
 from ray_jobs.failures import Failure
-from ray_jobs.media.container import audio_streams, only, open_media, resets_clock, video_stream
+from ray_jobs.media.container import (
+    audio_streams,
+    hidden,
+    only,
+    open_media,
+    resets_clock,
+    video_stream,
+)
 from ray_jobs.media.orientation import orientation
 from ray_jobs.media.timing import FrameRate, PacketLog, Timing, frame_rate, timing
 
@@ -79,7 +86,7 @@ class _Reading:
             if packet is None:
                 return
             self._decode(packet)
-            if packet.size and not packet.is_discard and not _hidden(packet):
+            if packet.size and not packet.is_discard and not hidden(packet):
                 log = self.logs[packet.stream_index]
                 log.add(packet.pts, packet.dts, packet.duration)
 
@@ -105,13 +112,6 @@ class _Reading:
             return None
         log = self.logs[stream.index]
         return timing(log, stream.time_base, resets=resets_clock(self.container))
-
-
-def _hidden(packet: "Packet[Stream]") -> bool:
-    """Whether a VP8 packet only updates a reference picture (RFC 6386, 9.1: show_frame)."""
-    if packet.stream.codec_context.name != "vp8":
-        return False
-    return not memoryview(packet)[0] & 0x10
 
 
 def _described(reading: _Reading, sounds: list[AudioStream], limits: IngestLimits) -> MediaInfo:

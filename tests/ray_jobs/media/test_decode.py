@@ -14,7 +14,7 @@ from ray_jobs.media.decode import (
     AnalysisBatch,
     analysis_frames,
     analysis_size,
-    decoder_name,
+    choose_decoder,
     frames_at,
 )
 from ray_jobs.media.ffmpeg import FFMPEG
@@ -165,7 +165,7 @@ def test_a_clock_that_jumps_back_is_continued(numbered, measured, tmp_path):
 def test_a_file_without_pictures_says_so(made, measured):
     path = made("tone.wav", "-f", "lavfi", "-i", "sine=d=0.5")
     media = measured(path)
-    assert decoder_name(media) == "none (no video)"
+    assert choose_decoder(media).name == "none (no video)"
     with pytest.raises(Failure, match="no_video_stream"):
         next(analysis_frames(path, media))
     with pytest.raises(Failure, match="no_video_stream"):
