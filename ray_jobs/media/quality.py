@@ -17,10 +17,11 @@ from av.video.frame import VideoFrame
 from ray_jobs.contract import Artifact, Box, Finding, Json, Loudness, MediaInfo, Severity
 from ray_jobs.media import faults
 from ray_jobs.media.audio import read_audio
-from ray_jobs.media.decode import analysis_size, frames_at, shrink
+from ray_jobs.media.decode import analysis_size, frames_at
 from ray_jobs.media.faults import Luma, Span
 from ray_jobs.media.images import Rgb, write_jpeg
 from ray_jobs.media.orientation import UPRIGHT
+from ray_jobs.media.shrink import shrink
 from ray_jobs.media.sound import RATE_HZ, Samples
 from ray_jobs.media.verify import Verified, verify
 from ray_jobs.run import Step
