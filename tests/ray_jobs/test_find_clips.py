@@ -151,3 +151,8 @@ def test_without_a_word_there_are_still_clips(find):
     parts = {part.name: part for part in result.clips[0].parts}
     assert parts["hook"].weight == 0
     assert parts["motion"].weight > 0
+
+
+def test_the_job_says_which_decoder_ran(find):
+    job, _ = find()
+    assert job.effective["decoder"].startswith(("cpu (pyav h264, no", "dali nvdec h264"))

@@ -204,3 +204,33 @@ def test_batches_are_never_reused(numbered, measured):
     first, second = itertools.islice(analysis_frames(path, measured(path), batch=8), 2)
     assert first.luma.max() < second.luma.min() + 10
     assert not np.shares_memory(first.luma, second.luma)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "expected"),
+    [
+        ("ten.mkv", ("-c:v", "libx265", "-pix_fmt", "yuv420p10le"), "yuv420p10le"),
+        ("fields.ts", ("-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-q:v", "2"), "yuv420p"),
+    ],
+)
+def test_ten_bits_and_fields_give_right_pictures(made, measured, name, codec, expected):
+    path = made(name, *TESTSRC, *codec)
+    media = measured(path)
+    assert media.pixel_format == expected
+    assert media.interlaced == (name == "fields.ts")
+    found = whole(path, media)
+    assert len(found.times_s) == media.frames == 10
+    picture = found.luma[0].astype(int)
+    assert np.abs(by_ffmpeg(path, *picture.shape) - picture).mean() < 5
+
+
+@pytest.mark.parametrize("name", ["cut.mkv", "cut.mp4"])
+def test_a_tail_that_is_missing_is_a_warning_of_the_recording(made, measured, tmp_path, name):
+    source = ("-f", "lavfi", "-i", "testsrc2=s=128x72:r=25:d=4")
+    intact = made(name, *source, *LOSSLESS, "-g", "5", "-movflags", "+faststart")
+    path = tmp_path / name
+    path.write_bytes(intact.read_bytes()[: intact.stat().st_size // 2])
+    media = measured(path)
+    assert {"breaks_off", "header_duration_wrong"} & set(media.warnings)
+    found = whole(path, media)
+    assert 30 < len(found.times_s) < 70
