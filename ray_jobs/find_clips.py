@@ -47,7 +47,7 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
         return cast("Json", {"shots": features.shots, "duration_s": features.duration_s})
 
     analysis = run.step(
-        "analyse", analyse, version=2, weight=8.0,
+        "analyse", analyse, version=3, weight=8.0,
         params={"media": media.model_dump(mode="json")}, inputs=[source.object.sha256],
     )  # fmt: skip
     measured = analysis.ref("features.npz")

@@ -35,8 +35,6 @@ class FrameChange(NamedTuple):
     """Mean absolute luma difference to the frame before."""
     change: Floats
     """Difference of signatures (block means of luma and chroma) and luma histograms."""
-    edge_change: Floats
-    """Mean absolute difference of luma gradients."""
     skip_change: Floats
     """Signature difference to the frame SKIP back: small again after a flash, large after a cut."""
     long_change: Floats
@@ -44,6 +42,9 @@ class FrameChange(NamedTuple):
     bend: Floats
     """How far the middle of the last LONG frames lies off the straight line between their ends,
     as a share of their distance: near 0 in a dissolve, near 0.5 or above in motion."""
+    swap: Floats
+    """What of the luma blocks LONG frames back no change of brightness and contrast turns into
+    those of now: near 0 in a fade, large where another picture, all of it, took the place."""
 
 
 class Stream:

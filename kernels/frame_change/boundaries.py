@@ -12,13 +12,17 @@ if TYPE_CHECKING:
     from kernels.frame_change import FrameChange
 
 CONTEXT = 12
-FLOOR = 0.08
-RATIO = 4.0
+FLOOR = 0.045
+RATIO = 3.5
+ISOLATION = 2.5
+UNREST = 0.012
 RETURN = 0.55
-DISSOLVE_CHANGE = 0.14
-DISSOLVE_BEND = 0.2
+TRANSIENT = 0.57
+DISSOLVE_CHANGE = 0.12
+DISSOLVE_BEND = 0.16
+DISSOLVE_SWAP = 0.025
 MIN_SHOT_S = 0.2
-BLACK = 0.07
+BLACK = 0.03
 DIP_S = 0.6
 
 Transition = Literal["start", "cut", "dissolve", "fade"]
@@ -38,8 +42,10 @@ def cut_probability(signal: "FrameChange") -> NDArray[np.float32]:
     """How surely a shot begins at each frame, [n] in 0..1, 0.5 at the decision.
 
     A cut changes the picture by more than FLOOR, by RATIO times what is usual within CONTEXT
-    frames around it, and for good: SKIP frames later the picture is still unlike the one before
-    the cut, which is what tells it from a flash.
+    frames around it and by ISOLATION times what the frame on its calmer side does, which fast
+    motion does not; and for good: SKIP frames later the picture is still unlike the one before
+    the cut, which is what tells it from a flash; nor is LONG frames later the picture from before
+    back, or the one of LONG frames ago come back, as around an explosion.
     """
     change = signal.change.astype(np.float64)
     n = len(change)
@@ -50,9 +56,20 @@ def cut_probability(signal: "FrameChange") -> NDArray[np.float32]:
         sliding_window_view(padded, 2 * CONTEXT + 1), [CONTEXT - 1, CONTEXT, CONTEXT + 1], axis=1
     )
     usual = np.mean(np.sort(around, axis=1)[:, : 2 * CONTEXT - 4], axis=1)
-    strength = np.minimum(change / FLOOR, change / (RATIO * (usual + 0.012)))
-    later = np.pad(signal.skip_change.astype(np.float64), (0, SKIP), mode="edge")
-    stays = np.minimum(later[1 : n + 1], later[2 : n + 2]) / np.maximum(RETURN * change, 1e-6)
+    calmer = np.minimum(padded[CONTEXT - 1 :][:n], padded[CONTEXT + 1 :][:n])
+    calm = np.maximum(RATIO * (usual + UNREST), ISOLATION * (calmer + UNREST / 2))
+    strength = change / np.maximum(FLOOR, calm)
+    # Where there is no frame to compare with it is not known, and counts as staying.
+    skip, long = (x.astype(np.float64) for x in (signal.skip_change, signal.long_change))
+    soon = np.pad(skip, (0, SKIP), mode="edge")
+    late = np.pad(long[LONG - 1 :], (0, LONG - 1), constant_values=np.inf)[:n]
+    fresh = np.where(np.arange(n) >= LONG, long, np.inf) / np.maximum(
+        np.maximum(change, skip), 1e-6
+    )
+    stays = np.minimum(
+        np.minimum(soon[1 : n + 1], soon[2 : n + 2]) / np.maximum(RETURN * change, 1e-6),
+        np.minimum(late / np.maximum(change, 1e-6), fresh) / TRANSIENT,
+    )
     probability = np.clip(0.5 * np.minimum(strength, stays), 0.0, 1.0)
     return np.asarray(probability, dtype=np.float32)
 
@@ -65,20 +82,11 @@ def shots(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[Shot]:
     n = len(times_s)
     if not n:
         return []
-    starts: dict[int, Transition] = dict.fromkeys(fades(signal, times_s), "fade")
-    opening = int(np.argmax(signal.luma_mean > BLACK))
+    starts: dict[int, Transition] = dict.fromkeys(cuts(signal), "cut")
+    starts |= dict.fromkeys(fades(signal, times_s, list(starts)), "fade")
     for frame in dissolves(signal):
-        apart = all(abs(frame - other) > 2 * LONG for other in starts)
-        if apart and not 0 < opening > frame - LONG:
+        if all(abs(frame - other) > 2 * LONG for other in starts):
             starts[frame] = "dissolve"
-    probability = cut_probability(signal)
-    for frame in np.flatnonzero(probability >= 0.5).tolist():
-        near = slice(max(0, frame - SKIP), frame + SKIP + 1)
-        rank = probability[near] * signal.change[near]
-        if rank[frame - near.start] >= rank.max():
-            for other in [f for f in starts if abs(f - frame) <= LONG and starts[f] != "cut"]:
-                del starts[other]
-            starts[frame] = "cut"
     kept: list[int] = [0]
     for frame in sorted(starts):
         if times_s[frame] - times_s[kept[-1]] >= MIN_SHOT_S:
@@ -95,35 +103,41 @@ def shots(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[Shot]:
     ]  # fmt: skip
 
 
-def fades(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[int]:
-    """Where the picture goes into black and comes out of it; once for a short dip."""
+def cuts(signal: "FrameChange") -> list[int]:
+    """The first frames after hard cuts, the surest where several are near."""
+    probability = cut_probability(signal)
+    rank = np.pad(probability * signal.change, SKIP)
+    surest = sliding_window_view(rank, 2 * SKIP + 1).max(axis=1) if len(probability) else rank
+    return [int(f) for f in np.flatnonzero((probability >= 0.5) & (rank[SKIP:-SKIP] >= surest))]
+
+
+def fades(signal: "FrameChange", times_s: NDArray[np.float64], known: list[int]) -> list[int]:
+    """Where the picture goes into black and comes out of it; once for a short dip.
+
+    Black before the first picture and after the last parts nothing; where a cut goes into black
+    or out of it, the cut is the boundary.
+    """
     dark = np.concatenate([[False], signal.luma_mean <= BLACK, [False]])
-    if not dark.any():
-        return []
     found: list[int] = []
-    last = len(times_s) - 1
-    for first, end in np.flatnonzero(np.diff(dark)).reshape(-1, 2):
-        if first == 0:
-            # The recording comes out of black: its first shot began there.
+    for first, end in np.flatnonzero(np.diff(dark)).reshape(-1, 2).tolist():
+        if first == 0 or end == len(times_s):
             continue
-        if times_s[end - 1] - times_s[first] < DIP_S:
-            found.append(int(first + end) // 2)
-        else:
-            found += [int(first), int(min(end, last))]
-    return [frame for frame in found if 0 < frame < last]
+        gradual = [f for f in (first, end) if all(abs(f - cut) > SKIP for cut in known)]
+        if times_s[end] - times_s[first] >= DIP_S:
+            found += gradual
+        elif len(gradual) == 2:
+            found.append((first + end) // 2)
+    return found
 
 
 def dissolves(signal: "FrameChange") -> list[int]:
     """Middle frames of gradual transitions.
 
     Between two still pictures a dissolve runs along a straight line: the middle frame is the mean
-    of the ends. Motion and camera moves do not; nor does a span that has a cut in it.
+    of the ends. Motion and camera moves do not; nor does a span that has a cut in it. A picture
+    that brightens does, but stays the same picture.
     """
     straight = (signal.long_change >= DISSOLVE_CHANGE) & (signal.bend <= DISSOLVE_BEND)
-    found: list[int] = []
-    frames = np.flatnonzero(straight)
-    for run in np.split(frames, np.flatnonzero(np.diff(frames) > LONG) + 1) if len(frames) else []:
-        best = int(run[np.argmax(signal.long_change[run] * (1 - signal.bend[run]))])
-        if len(run) >= 3:
-            found.append(best - LONG // 2)
-    return found
+    frames = np.flatnonzero(straight & (signal.swap >= DISSOLVE_SWAP))
+    runs = np.split(frames, np.flatnonzero(np.diff(frames) > LONG) + 1)
+    return [int(run[np.argmax(signal.swap[run])]) - LONG // 2 for run in runs if len(run) >= 3]

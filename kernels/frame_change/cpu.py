@@ -17,35 +17,27 @@ def push(luma, chroma, state):
     rows, histogram, signatures = measure(luma, chroma, before, histogram, seen)
     history = np.concatenate([past, signatures])
     compared = compare(history, len(luma), seen)
-    change = np.maximum(compared[:, 0], 0.5 * rows[:, 3]).astype(np.float32)
-    signals = np.stack([rows[:, 0], rows[:, 1], change, rows[:, 2], *compared[:, 1:].T])
+    change = np.maximum(compared[:, 0], 0.5 * rows[:, 2]).astype(np.float32)
+    signals = np.stack([rows[:, 0], rows[:, 1], change, *compared[:, 1:].T])
     return signals, (luma[-1].copy(), histogram, history[-LONG:].copy(), seen + len(luma))
 
 
 @njit(cache=True, nogil=True)
 def measure(luma, chroma, before, histogram_before, seen):
-    """Rows [n, 4] of luma mean, motion, edge change, histogram change; histogram; signatures."""
+    """Rows [n, 3] of luma mean, motion, histogram change; histogram; signatures."""
     n, h, w = luma.shape
-    rows = np.zeros((n, 4), dtype=np.float32)
+    rows = np.zeros((n, 3), dtype=np.float32)
     signatures = np.zeros((n, SIGNATURE), dtype=np.float32)
     histogram, counts = histogram_before.copy(), np.empty(BINS)
-    gradients = np.empty((2, h, w), dtype=np.int16)
     line = np.empty(max(w, chroma.shape[3]), dtype=np.uint32)
-    moved, edges = np.empty(w, dtype=np.uint32), np.empty(w, dtype=np.uint32)
+    moved = np.empty(w, dtype=np.uint32)
     blocks = np.empty((ROWS, COLUMNS), dtype=np.uint32)
-    _gradient(before, gradients[1])
     for i in range(n):
         last = before if i == 0 else luma[i - 1]
-        now, then = gradients[i % 2], gradients[(i + 1) % 2]
-        _gradient(luma[i], now)
         moved[:] = 0
-        edges[:] = 0
         for y in range(h):
             for x in range(w):
                 moved[x] += abs(np.int16(luma[i, y, x]) - np.int16(last[y, x]))
-        for y in range(h - 1):
-            for x in range(w - 1):
-                edges[x] += abs(now[y, x] - then[y, x])
         _count(luma[i], counts)
         for plane in range(3):
             picture = luma[i] if plane == 0 else chroma[i, plane - 1]
@@ -55,21 +47,9 @@ def measure(luma, chroma, before, histogram_before, seen):
                 rows[i, 0] = blocks.sum() / (255.0 * h * w)
         if seen + i > 0:
             rows[i, 1] = moved.sum() / (255.0 * h * w)
-            rows[i, 2] = edges[: w - 1].sum() / (2 * 255.0 * max(1, (h - 1) * (w - 1)))
-            rows[i, 3] = np.abs(counts - histogram).sum() / 2
+            rows[i, 2] = np.abs(counts - histogram).sum() / 2
         histogram[:] = counts
     return rows, histogram, signatures
-
-
-@njit(cache=True, nogil=True)
-def _gradient(frame, out):
-    """|dx| + |dy| of forward differences into [h, w], the last row and column left alone."""
-    h, w = frame.shape
-    for y in range(h - 1):
-        for x in range(w - 1):
-            value = np.int16(frame[y, x])
-            across = abs(np.int16(frame[y, x + 1]) - value)
-            out[y, x] = across + abs(np.int16(frame[y + 1, x]) - value)
 
 
 @njit(cache=True, nogil=True)
@@ -137,9 +117,24 @@ def _distance(a, b):
 
 
 @njit(cache=True, nogil=True)
+def _swap(a, b):
+    """As defined, in float64: what cancels out of alike pictures would be noise in float32."""
+    mean_a, mean_b = a[:THIRD].astype(np.float64).mean(), b[:THIRD].astype(np.float64).mean()
+    aa, bb, ab = 0.0, 0.0, 0.0
+    for k in range(THIRD):
+        x, y = a[k] - mean_a, b[k] - mean_b
+        aa, bb, ab = aa + x * x, bb + y * y, ab + x * y
+    gain, total = ab / max(aa, bb, 1e-9), 0.0
+    for k in range(THIRD):
+        x, y = a[k] - mean_a, b[k] - mean_b
+        total += np.sqrt(abs(y - gain * x if aa > bb else x - gain * y))
+    return (total / THIRD) ** 2
+
+
+@njit(cache=True, nogil=True)
 def compare(history, n, seen):
-    """[n, 4] of change, skip change, long change, bend; `history` begins LONG frames earlier."""
-    out = np.zeros((n, 4), dtype=np.float32)
+    """[n, 5] of change, skip, long, bend and swap; `history` begins LONG frames earlier."""
+    out = np.zeros((n, 5), dtype=np.float32)
     middle = np.empty(SIGNATURE, dtype=np.float32)
     for i in range(n):
         at, number = LONG + i, seen + i
@@ -153,4 +148,5 @@ def compare(history, n, seen):
                 middle[k] = (history[at, k] + history[at - LONG, k]) / 2
             out[i, 2] = ends
             out[i, 3] = min(1.0, _distance(history[at - LONG // 2], middle) / max(ends, 1e-3))
+            out[i, 4] = _swap(history[at], history[at - LONG])
     return out

@@ -18,7 +18,7 @@ SIGNATURE = tl.constexpr(reference.SIGNATURE)
 BINS = tl.constexpr(reference.BINS)
 SKIP = tl.constexpr(reference.SKIP)
 LONG = tl.constexpr(reference.LONG)
-PART = tl.constexpr(3 + reference.BINS)
+PART = tl.constexpr(2 + reference.BINS)
 TILE = 4096
 
 
@@ -77,13 +77,6 @@ def _block_means(columns_sum, x, w, high):
 
 
 @triton.jit
-def _gradient(plane, value, y, x, sy, sx, inner):
-    across = tl.load(plane + y * sy + (x + 1) * sx, inner, 0).to(tl.int32)
-    down = tl.load(plane + (y + 1) * sy + x * sx, inner, 0).to(tl.int32)
-    return tl.abs(across - value) + tl.abs(down - value)
-
-
-@triton.jit
 def _measure(
     luma, chroma, before, parts, history,
     h, w, ln, ly, lx, ch, cw, cn, cp, cy, cx,
@@ -97,7 +90,6 @@ def _measure(
         then, ty, tx = before, w, 1
     x = tl.arange(0, BW)
     total, moved = tl.zeros([BH, BW], tl.int32), tl.zeros([BH, BW], tl.int32)
-    edges = tl.zeros([BH, BW], tl.int32)
     counts = tl.zeros([BINS], tl.int32)
     first, end = _edge(row, h, ROWS), _edge(row + 1, h, ROWS)
     for at in range(0, LINES, BH):
@@ -107,17 +99,12 @@ def _measure(
         old = tl.load(then + y * ty + x[None, :] * tx, here, 0).to(tl.int32)
         total += value
         moved += tl.abs(value - old)
-        inner = here & (y + 1 < h) & (x + 1 < w)[None, :]
-        steep = _gradient(now, value, y, x[None, :], ly, lx, inner)
-        was = _gradient(then, old, y, x[None, :], ty, tx, inner)
-        edges += tl.where(inner, tl.abs(steep - was), 0)
         level = tl.reshape(value >> 3, [BH * BW])
         counts += tl.histogram(level, BINS, mask=tl.reshape(here, [BH * BW]))
     part = parts + (i * ROWS + row) * PART
     tl.store(part, tl.sum(total))
     tl.store(part + 1, tl.sum(moved))
-    tl.store(part + 2, tl.sum(edges))
-    tl.store(part + 3 + tl.arange(0, BINS), counts)
+    tl.store(part + 2 + tl.arange(0, BINS), counts)
     mark = history + (LONG + i) * SIGNATURE + row * COLUMNS + tl.arange(0, COLUMNS)
     tl.store(mark, _block_means(tl.sum(total, axis=0), x, w, end - first))
     x = tl.arange(0, CW)
@@ -139,6 +126,17 @@ def _distance(a, b):
 
 
 @triton.jit
+def _swap(a, b, luma):
+    x = tl.where(luma, a - tl.sum(tl.where(luma, a, 0.0)) / (ROWS * COLUMNS), 0.0)
+    y = tl.where(luma, b - tl.sum(tl.where(luma, b, 0.0)) / (ROWS * COLUMNS), 0.0)
+    xx, yy = tl.sum(x * x), tl.sum(y * y)
+    gain = tl.sum(x * y) / tl.maximum(tl.maximum(xx, yy), 1e-9)
+    left = tl.where(xx > yy, y - gain * x, x - gain * y)
+    root = tl.sum(tl.sqrt(tl.abs(left))) / (ROWS * COLUMNS)
+    return root * root
+
+
+@triton.jit
 def _compare(parts, history, histogram, newest, signals, n, h, w, seen):
     i = tl.program_id(0)
     number = seen + i
@@ -148,10 +146,8 @@ def _compare(parts, history, histogram, newest, signals, n, h, w, seen):
     area = (h * w).to(tl.float32) * 255.0
     total = tl.sum(tl.load(part, known, 0).to(tl.int64)).to(tl.float32)
     moved = tl.sum(tl.load(part + 1, known, 0).to(tl.int64)).to(tl.float32)
-    edges = tl.sum(tl.load(part + 2, known, 0).to(tl.int64)).to(tl.float32)
-    inner = tl.maximum(1, (h - 1) * (w - 1)).to(tl.float32) * 510.0
     bins = tl.arange(0, BINS)
-    cells = part[:, None] + 3 + bins[None, :]
+    cells = part[:, None] + 2 + bins[None, :]
     counts = tl.sum(tl.load(cells, known[:, None], 0), axis=0)
     earlier = tl.sum(tl.load(cells - ROWS * PART, known[:, None] & (i > 0), 0), axis=0)
     earlier += tl.load(histogram + bins, bins < tl.where(i == 0, BINS, 0), 0)
@@ -172,7 +168,7 @@ def _compare(parts, history, histogram, newest, signals, n, h, w, seen):
     tl.store(out, total / area)
     tl.store(out + n, tl.where(number >= 1, moved / area, 0.0))
     tl.store(out + 2 * n, tl.where(number >= 1, change, 0.0))
-    tl.store(out + 3 * n, tl.where(number >= 1, edges / inner, 0.0))
-    tl.store(out + 4 * n, tl.where(number >= SKIP, _distance(here, skipped), 0.0))
-    tl.store(out + 5 * n, tl.where(number >= LONG, ends, 0.0))
-    tl.store(out + 6 * n, tl.where(number >= LONG, bend, 0.0))
+    tl.store(out + 3 * n, tl.where(number >= SKIP, _distance(here, skipped), 0.0))
+    tl.store(out + 4 * n, tl.where(number >= LONG, ends, 0.0))
+    tl.store(out + 5 * n, tl.where(number >= LONG, bend, 0.0))
+    tl.store(out + 6 * n, tl.where(number >= LONG, _swap(here, old, k < ROWS * COLUMNS), 0.0))

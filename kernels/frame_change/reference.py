@@ -36,17 +36,23 @@ def histogram(luma: NDArray[np.uint8]) -> Array:
     return np.bincount(luma.ravel() // (256 // BINS), minlength=BINS) / luma.size
 
 
-def gradient(luma: NDArray[np.uint8]) -> Array:
-    """|dx| + |dy| over 2, of forward differences, [h - 1, w - 1]."""
-    plane = luma.astype(float)
-    dx = np.abs(plane[:-1, 1:] - plane[:-1, :-1])
-    return np.asarray((dx + np.abs(plane[1:, :-1] - plane[:-1, :-1])) / 2)
+def swap(a: Array, b: Array) -> float:
+    """What is left of the flatter picture after the best gain and offset of the richer one.
+
+    Of the luma blocks alone; the square of the mean root, so that a large difference in a few
+    blocks counts for less than a moderate one in all.
+    """
+    third = SIGNATURE // 3
+    x, y = a[:third] - a[:third].mean(), b[:third] - b[:third].mean()
+    rich, flat = (x, y) if x @ x > y @ y else (y, x)
+    left = flat - (x @ y) / max(rich @ rich, 1e-9) * rich
+    return float(np.sqrt(np.abs(left)).mean() ** 2)
 
 
 def frame_change(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> dict[str, Array]:
     """All signals of a whole recording, by the names of `FrameChange`."""
     n = len(luma)
-    names = ("luma_mean", "motion", "change", "edge_change", "skip_change", "long_change", "bend")
+    names = ("luma_mean", "motion", "change", "skip_change", "long_change", "bend", "swap")
     out = {name: np.zeros(n) for name in names}
     marks = [signature(a, b) for a, b in zip(luma, chroma, strict=True)]
     for i in range(n):
@@ -54,8 +60,6 @@ def frame_change(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> dict[str
         if i:
             difference = luma[i].astype(float) - luma[i - 1]
             out["motion"][i] = np.abs(difference).mean() / 255
-            edges = np.abs(gradient(luma[i]) - gradient(luma[i - 1]))
-            out["edge_change"][i] = edges.sum() / 255 / max(1, edges.size)
             shape = np.abs(histogram(luma[i]) - histogram(luma[i - 1])).sum() / 2
             out["change"][i] = max(distance(marks[i], marks[i - 1]), 0.5 * shape)
         if i >= SKIP:
@@ -66,4 +70,5 @@ def frame_change(luma: NDArray[np.uint8], chroma: NDArray[np.uint8]) -> dict[str
             out["long_change"][i] = ends
             bend = distance(marks[i - LONG // 2], middle) / max(ends, 1e-3)
             out["bend"][i] = min(1.0, bend)
+            out["swap"][i] = swap(marks[i], marks[i - LONG])
     return out
