@@ -32,7 +32,7 @@ class ExportProject(In):
     brand_kit_id: UUID | None = None
     brand_kit_version: int | None = Field(default=None, ge=1)
     encoder: EncoderName = "auto"
-    crf: int = Field(default=20, ge=0, le=51)
+    crf: int = Field(default=20, ge=1, le=51)
     target_vmaf: float | None = Field(default=None, ge=50, le=99)
     max_bitrate_bps: int | None = Field(default=None, ge=100_000)
     max_rate_hz: float | None = Field(default=None, ge=1)

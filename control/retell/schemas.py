@@ -51,7 +51,7 @@ class RetellProject(In):
     loudness: Loudness | None = None
     ducking: Ducking | None = None
     encoder: Literal["auto", "nvenc", "x264"] = "auto"
-    crf: int = Field(default=20, ge=0, le=51)
+    crf: int = Field(default=20, ge=1, le=51)
     priority: int = Field(default=0, ge=-100, le=100)
     force: bool = False
 

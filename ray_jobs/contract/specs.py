@@ -54,7 +54,7 @@ class Rendition(Plain):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
     height: int = Field(ge=16, le=4320, multiple_of=2)
-    crf: int = Field(default=21, ge=0, le=51)
+    crf: int = Field(default=21, ge=1, le=51)
     speed: Speed = "veryfast"
     audio_bitrate_bps: int = Field(default=160_000, ge=32_000, le=512_000)
 
@@ -233,7 +233,7 @@ class Platform(Plain):
 
     aspect: Aspect
     height: int = Field(ge=64, le=4320)
-    crf: int = Field(default=20, ge=0, le=51)
+    crf: int = Field(default=20, ge=1, le=51)
     max_bitrate_bps: int | None = Field(default=None, ge=100_000)
     max_rate_hz: float | None = Field(default=None, ge=1)
     max_duration_s: float | None = Field(default=None, gt=0)
@@ -261,7 +261,7 @@ class Export(Plain):
     burn_subtitles: bool = True
     loudness: Loudness = Loudness()
     encoder: EncoderName = "auto"
-    crf: int = Field(default=20, ge=0, le=51)
+    crf: int = Field(default=20, ge=1, le=51)
     speed: Speed = "veryfast"
     brand: Brand | None = None
     target_vmaf: float | None = Field(default=None, ge=50, le=99)
@@ -361,7 +361,7 @@ class Retell(Plain):
     aspect: Aspect = "16:9"
     height: int = Field(default=1080, ge=64, le=4320)
     encoder: EncoderName = "auto"
-    crf: int = Field(default=20, ge=0, le=51)
+    crf: int = Field(default=20, ge=1, le=51)
     render_speed: Speed = "veryfast"
 
 

@@ -7,12 +7,14 @@ import av
 import numpy as np
 import pysubs2
 import pytest
+from pydantic import ValidationError
 
 from kernels.loudness import measure
 from ray_jobs.contract import (
     CropPoint,
     Export,
     Loudness,
+    Rendition,
     StyleSubtitles,
     SubtitleStyle,
     spec_hash,
@@ -245,3 +247,9 @@ def test_one_spec_in_two_fresh_caches_gives_the_same_bytes(
     first, second = made
     assert first == second
     assert first.spec_sha256 == spec_hash(spec)
+
+
+def test_lossless_is_refused_when_asked_for():
+    """CRF 0 is lossless, which H.264's High profile cannot hold: the encoder would fail."""
+    with pytest.raises(ValidationError, match="crf"):
+        Rendition(name="exact", height=720, crf=0)
