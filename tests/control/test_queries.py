@@ -126,14 +126,17 @@ async def test_no_read_walks_through_a_large_table(client, app, owner, database,
 
 @pytest.mark.usefixtures("crowded")
 async def test_the_queues_are_read_in_their_own_order(database):
-    """A claim sorts nothing: it takes the first rows of an index, however many wait."""
+    """A claim needs no sort: it can take the first rows of an index, however many wait."""
     await database.execute("VACUUM ANALYZE")
     moment = now()
     for claim in (
         (queue.CLAIM_SQL, ("find_clips", 4, moment, moment)),
         (delivery.CLAIM, (16, timedelta(seconds=60))),
     ):
-        plan = await planned(database, *claim)
+        async with database.transaction():
+            # Few waiting rows are sorted as cheaply; what counts is that none need be.
+            await database.execute("SET LOCAL enable_sort = off")
+            plan = await planned(database, *claim)
         assert not scanned(plan) & LARGE, plan
         assert "Sort" not in node_types(plan), plan
     backlog = await planned(
