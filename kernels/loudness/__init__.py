@@ -1,103 +1,145 @@
 """Programme loudness and true peak: ITU-R BS.1770-5, EBU R 128, EBU Tech 3341 and 3342."""
 
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.loudness import cpu
-from kernels.loudness.reference import (
-    channel_weights,
-    integrated,
-    k_weighting,
-    loudness_of,
-    range_of,
-    sliding_mean,
-)
+from kernels.loudness.hops import hops_of
+from kernels.loudness.reference import SILENCE, TAPS, LoudnessResult, result_of
 
-SILENCE = float("-inf")
+__all__ = ["SILENCE", "LoudnessResult", "Meter", "measure"]
 
-
-class LoudnessResult(NamedTuple):
-    """`-inf` stands for silence and for signals too short to be measured (below 400 ms)."""
-
-    integrated_lufs: float
-    range_lu: float
-    true_peak_dbtp: float
-    momentary_lufs: NDArray[np.float64]
-    """[n] at 10 Hz; entry i covers the 400 ms that end at (i + 1) / 10 s, -inf before that."""
-    short_term_lufs: NDArray[np.float64]
-    """[n] at 10 Hz; entry i covers the 3 s that end at (i + 1) / 10 s, -inf before that."""
+HELD_HOPS = 16
+"""So many hops are waited for, that short blocks are measured as fast as long ones."""
 
 
 class Meter:
-    """A streaming meter: memory grows by 8 bytes per 100 ms, whatever the length.
+    """A streaming meter, of one signal or of a batch: 8 bytes per 100 ms, whatever the length.
+
+    Any split into blocks gives the same bits, and so does any number of threads.
 
     Parameters
     ----------
     rate_hz : samples per second, 8,000 to 384,000.
     channels : 1 to 64; six are taken as L R C LFE Ls Rs, eight likewise with a back pair, and any
         other number as fronts of weight one (BS.1770-5 table 4).
+    batch : signals measured side by side, 1 or more.
+    peaks : whether true peaks are looked for; without, `true_peak_dbtp` is NaN.
     """
 
-    def __init__(self, rate_hz: int, channels: int) -> None:
+    def __init__(self, rate_hz: int, channels: int, batch: int = 1, *, peaks: bool = True) -> None:
         if not 8_000 <= rate_hz <= 384_000:
             raise ValueError(f"rate_hz must be 8000 to 384000, not {rate_hz}")
         if not 1 <= channels <= 64:
             raise ValueError(f"channels must be 1 to 64, not {channels}")
-        self.rate_hz, self.channels = rate_hz, channels
-        self.weights = channel_weights(channels)
-        self.sections = k_weighting(rate_hz)
-        self.phases = cpu.peak_filter(4)
-        self.filter_state = np.zeros((channels, 2, 2))
-        self.history = np.zeros((channels, self.phases.shape[1]))
-        self.partial_energy = 0.0
+        if batch < 1:
+            raise ValueError(f"batch must be 1 or more, not {batch}")
+        self.rate_hz, self.channels, self.batch = rate_hz, channels, batch
         self.samples = 0
-        self.peak = 0.0
-        self.energies: list[NDArray[np.float64]] = []
+        self._peaks = peaks
+        self._hop = 0
+        self._peak = np.zeros(batch, np.float32)
+        self._energies: list[NDArray[np.float64]] = []
+        self._path: ModuleType | None = None
+        self._line: Any = None
 
-    def push(self, block: NDArray[np.float32]) -> None:
-        """Measure the next samples, [samples, channels] float; what is not finite counts as 0."""
-        block = np.ascontiguousarray(block, dtype=np.float32)
-        if block.ndim == 1:
+    def push(self, block: Any) -> None:
+        """Measure the next samples: float, [samples, channels], or [batch, samples, channels].
+
+        NumPy arrays and torch tensors on the CPU are measured there, tensors on a CUDA device
+        there; one meter keeps to one device. What is not finite counts as 0.
+        """
+        if block.ndim == 1 and self.channels == 1:
             block = block[:, None]
-        if block.ndim != 2 or block.shape[1] != self.channels:
-            raise ValueError(f"block must be [samples, {self.channels}], not {block.shape}")
-        if not len(block):
-            return
-        energies, self.partial_energy, peak = cpu.measure_block(
-            block,
-            self.weights,
-            self.sections,
-            self.phases,
-            self.filter_state,
-            self.history,
-            self.partial_energy,
-            self.samples,
-            self.rate_hz,
-        )
-        self.samples += len(block)
-        self.peak = max(self.peak, peak)
-        self.energies.append(energies)
+        if block.ndim == 2 and self.batch == 1:
+            block = block[None]
+        if block.ndim != 3 or (block.shape[0], block.shape[2]) != (self.batch, self.channels):
+            wanted = f"[{self.batch}, samples, {self.channels}]"
+            raise ValueError(f"block must be {wanted}, not {tuple(block.shape)}")
+        path = _path_of(block)
+        if self._path is None:
+            self._start(path, block)
+        elif path is not self._path:
+            raise ValueError("a meter must stay on the device of its first block")
+        if block.shape[1]:
+            self._walk(path, path.as_line(block))
 
     def result(self) -> LoudnessResult:
-        """What was measured so far; the meter may go on."""
-        energies = np.concatenate([np.empty(0), *self.energies])
-        # Half a filter of silence after the end lets the last samples' peak be seen.
-        tail = np.zeros((self.phases.shape[1] // 2, self.channels), dtype=np.float32)
-        peak = max(self.peak, cpu.tail_peak(tail, self.phases, self.history.copy()))
-        return LoudnessResult(
-            integrated_lufs=integrated(energies),
-            range_lu=range_of(energies),
-            true_peak_dbtp=20.0 * float(np.log10(peak)) if peak > 0 else SILENCE,
-            momentary_lufs=loudness_of(sliding_mean(energies, 4)),
-            short_term_lufs=loudness_of(sliding_mean(energies, 30)),
-        )
+        """What was measured so far of the only signal; the meter may go on."""
+        if self.batch != 1:
+            raise ValueError(f"a batch of {self.batch} must be asked for its results")
+        return self.results()[0]
+
+    def results(self) -> list[LoudnessResult]:
+        """What was measured so far of each signal; the meter may go on."""
+        energies = np.zeros((self.batch, 0))
+        peak = self._peak if self._peaks else np.full(self.batch, np.nan, np.float32)
+        if self._path is not None:
+            self._line = self._through(
+                self._path, self._line, self._edge(self._hop) - self._hops.context
+            )
+            # A filter's length of silence lets the last samples' peak be seen.
+            tail = self._path.silence(self._line, TAPS)
+            line = self._path.join([self._line, tail])
+            if self._peaks:
+                peak = self._path.peak_of(line, self._hops, self._peak)
+            energies = np.concatenate([energies, *self._energies], axis=1)
+        return [result_of(e, float(p)) for e, p in zip(energies, peak, strict=True)]
+
+    def _start(self, path: ModuleType, block: Any) -> None:
+        self._path = path
+        self._hops = hops_of(self.rate_hz, self.channels, path.PARTS)
+        self._left = np.zeros((self.batch, self._hops.reach, self.channels, 2))
+        self._line = path.silence(block, self._hops.context)
+
+    def _edge(self, hop: int) -> int:
+        return hop * self.rate_hz // 10
+
+    def _walk(self, path: ModuleType, block: Any) -> None:
+        """A long block is copied only where it meets what was held, and at its end."""
+        context, start = self._hops.context, self.samples
+        origin = self._edge(self._hop) - context
+        self.samples += block.shape[1]
+        meeting = -(-(start + context) * 10 // self.rate_hz)
+        if meeting >= self.samples * 10 // self.rate_hz:
+            self._line = path.join([self._line, block])
+            if self._line.shape[1] - context >= self._edge(HELD_HOPS):
+                self._line = self._through(path, self._line, origin)
+            return
+        met = -(-meeting * self.rate_hz // 10) - start
+        self._through(path, path.join([self._line, block[:, :met]]), origin)
+        self._line = self._through(path, block, start)
+
+    def _through(self, path: ModuleType, line: Any, origin: int) -> Any:
+        """Measure the whole hops of a line that begins at sample `origin`; what they leave."""
+        hops, first = self._hops, self._hop
+        last = (origin + line.shape[1]) * 10 // self.rate_hz
+        if last > first:
+            edges = hops.edges(first * hops.parts, last * hops.parts)
+            known = self._peak if self._peaks else None
+            sums, known = path.analyse(line, edges - origin, hops, known)
+            self._peak = self._peak if known is None else known
+            self._energies.append(hops.energies(sums, self._left, first * hops.parts))
+            self._left = np.concatenate([self._left, sums[..., :2]], axis=1)[:, -hops.reach :]
+            self._hop = last
+        return path.join([line[:, self._edge(self._hop) - hops.context - origin :]])
 
 
-def measure(samples: NDArray[np.float32], rate_hz: int) -> LoudnessResult:
-    """Measure a whole signal, [samples] or [samples, channels]."""
+def measure(samples: Any, rate_hz: int, *, peaks: bool = True) -> LoudnessResult:
+    """Measure a whole signal, [samples] or [samples, channels], as `Meter` does."""
     samples = samples[:, None] if samples.ndim == 1 else samples
-    meter = Meter(rate_hz, samples.shape[1])
+    meter = Meter(rate_hz, samples.shape[1], peaks=peaks)
     meter.push(samples)
     return meter.result()
+
+
+def _path_of(block: Any) -> ModuleType:
+    if getattr(block, "is_cuda", False):
+        from kernels.loudness import fused
+
+        return fused
+    from kernels.loudness import cpu
+
+    return cpu

@@ -139,7 +139,7 @@ def at_rate(
 def _sound(
     path: Path, media: MediaInfo, frames: int, progress: Callable[[float], None]
 ) -> dict[str, Floats]:
-    meter = Meter(SOUND_RATE_HZ, 2)
+    meter = Meter(SOUND_RATE_HZ, 2, peaks=False)
     done_s = 0.0
     for block in audio_blocks(path, rate_hz=SOUND_RATE_HZ, channels=2):
         meter.push(block)

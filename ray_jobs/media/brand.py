@@ -134,7 +134,7 @@ def joined_sound(
     intro: Bumper | None, clip: Samples, outro: Bumper | None, *, tick: Callable[[], None]
 ) -> Samples:
     """One sound [n, 2]: intro and outro at the clip's loudness, lifted by at most MAX_LIFT_DB."""
-    wanted_lufs = measure(clip, RATE_HZ).integrated_lufs
+    wanted_lufs = measure(clip, RATE_HZ, peaks=False).integrated_lufs
     parts = []
     for part in (intro.samples if intro else None, clip, outro.samples if outro else None):
         tick()
@@ -142,7 +142,7 @@ def joined_sound(
             continue
         gain_db = 0.0
         if part is not clip:
-            own_lufs = measure(part, RATE_HZ).integrated_lufs
+            own_lufs = measure(part, RATE_HZ, peaks=False).integrated_lufs
             if np.isfinite(own_lufs) and np.isfinite(wanted_lufs):
                 gain_db = min(float(wanted_lufs - own_lufs), MAX_LIFT_DB)
         parts.append((part * np.float32(10 ** (gain_db / 20))).astype(np.float32))
