@@ -1,79 +1,162 @@
-"""Keeping a mix below its ceiling: a look-ahead limiter that works on true peaks."""
+"""A voice over a bed that gives way to it, under a true-peak ceiling; streaming, block by block.
+
+What comes out is the same bits for any split into blocks and any number of threads, and memory is
+bounded by what has to be seen before a sample is decided: the attack and twice the limiter's reach.
+"""
+
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from kernels.loudness.cpu import peak_filter
+from kernels.mix.reference import MARGIN, DuckShape, ceiling_of, duck_tables, peak_filter, reach_of
 
-__all__ = ["limit"]
+__all__ = ["DuckShape", "Ducker", "Limiter", "duck", "limit", "mix"]
 
-LOOK_AHEAD_S = 0.005
-OVERSAMPLING = 4
+Samples = NDArray[np.float32]
+BLOCK = 2**16
+"""Samples that the functions over whole signals take at a time."""
 
 
-def limit(samples: NDArray[np.float32], rate_hz: int, ceiling_dbtp: float) -> NDArray[np.float32]:
-    """The signal [samples, channels] with its true peaks under a ceiling, all channels alike.
+class Ducker:
+    """Voices over ducked beds: `push` both and the activity, take sums, `finish` for the last.
 
-    The gain each sample needs is held down over LOOK_AHEAD_S on either side and then smoothed by a
-    window of that length, so that it never rises above what is needed and has no steps. A signal
-    below the ceiling comes back as it was. What is left above it, by the smoothing of the gain
-    between samples, is below 0.1 dB.
+    What comes out is the attack behind what went in; together it is as long.
     """
-    samples = np.ascontiguousarray(samples, dtype=np.float32)
-    if samples.ndim != 2:
-        raise ValueError(f"samples must be [samples, channels], not {samples.shape}")
-    ceiling = 10 ** (ceiling_dbtp / 20)
-    peaks = _peaks(samples, peak_filter(OVERSAMPLING))
-    if not len(samples) or peaks.max() <= ceiling:
-        return samples
-    needed = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
-    reach = max(1, round(LOOK_AHEAD_S * rate_hz))
-    window = np.hanning(2 * reach + 3)[1:-1]
-    held = _lowest(np.pad(needed, 2 * reach, constant_values=1.0), reach)
-    gain = np.convolve(held, window / window.sum(), mode="same")[2 * reach : -2 * reach]
-    return np.asarray(samples * np.minimum(gain, 1.0)[:, None], dtype=np.float32)
+
+    def __init__(self, rate_hz: int, shape: DuckShape) -> None:
+        if rate_hz <= 0 or min(shape) < 0 or not np.isfinite(shape).all():
+            raise ValueError(f"rate and shape must be positive and finite: {rate_hz}, {shape}")
+        self._rise, self._fall = duck_tables(rate_hz, shape)
+        self._since = len(self._fall) - 1
+        self._held: tuple[Any, ...] | None = None
+
+    def push(self, voice: Any, bed: Any, active: Any) -> Any:
+        """Add the next samples, [n, channels] float each, and whether the voice sounds, [n] bool.
+
+        Returns float32 [m, channels]; samples that are not finite count as 0.
+        """
+        if voice.ndim != 2 or voice.shape != bed.shape or active.shape != voice.shape[:1]:
+            raise ValueError(
+                "voice and bed must be [samples, channels] and activity [samples], "
+                f"not {tuple(voice.shape)}, {tuple(bed.shape)}, {tuple(active.shape)}"
+            )
+        path = _path_of(voice)
+        new: tuple[Any, ...] = path.finite(voice), path.finite(bed), path.as_line(active, bool)
+        if self._held is not None:
+            new = tuple(map(path.join, zip(self._held, new, strict=True)))
+        return self._take(new, max(0, len(new[0]) - (len(self._rise) - 1)))
+
+    def finish(self) -> Any:
+        """Give the samples still waiting; nobody speaks after them."""
+        if self._held is None:
+            return np.zeros((0, 1), np.float32)
+        return self._take(self._held, len(self._held[0]))
+
+    def _take(self, held: tuple[Any, ...], count: int) -> Any:
+        voice, bed, active = held
+        path = _path_of(voice)
+        out, self._since = path.ducked(
+            voice, bed, active, self._since, self._rise, self._fall, count
+        )
+        # Copied: a view would keep the whole block in memory.
+        self._held = tuple(path.join([each[count:]]) for each in held)
+        return out
 
 
-@njit(cache=True, nogil=True)
-def _peaks(samples, phases):
-    """Largest magnitude near each sample, between it and the next one included, [samples]."""
-    n, channels = samples.shape
-    taps = phases.shape[1]
-    left = taps // 2 - 1
-    out = np.zeros(n)
-    for c in range(channels):
-        line = np.zeros(n + taps, dtype=np.float32)
-        line[left : left + n] = samples[:, c]
-        for i in range(n):
-            peak = abs(samples[i, c])
-            for p in range(phases.shape[0]):
-                value = np.float32(0.0)
-                for t in range(taps):
-                    value += phases[p, t] * line[i + t]
-                peak = max(peak, abs(value))
-            out[i] = max(out[i], peak)
-            if i + 1 < n:
-                out[i + 1] = max(out[i + 1], peak)
-    return out
+class Limiter:
+    """True peaks under a ceiling: `push` samples, take samples, `finish` for the last ones.
+
+    All channels are turned down alike. What is below the ceiling comes back as it was.
+    """
+
+    def __init__(self, rate_hz: int, ceiling_dbtp: float) -> None:
+        if rate_hz <= 0 or not np.isfinite(ceiling_dbtp):
+            raise ValueError(f"rate and ceiling must be finite: {rate_hz}, {ceiling_dbtp}")
+        self._reach, self._ceiling = reach_of(rate_hz), ceiling_of(ceiling_dbtp)
+        self._seen = 2 * self._reach + MARGIN
+        self._phases = np.ascontiguousarray(peak_filter().T)
+        self._line: Any = None
+
+    def push(self, block: Any) -> Any:
+        """Limit the next samples, [n, channels] float; returns [m, channels] float32.
+
+        Samples that are not finite count as 0.
+        """
+        if block.ndim != 2:
+            raise ValueError(f"samples must be [samples, channels], not {tuple(block.shape)}")
+        path = _path_of(block)
+        if self._line is None:
+            self._line = path.silence(block, self._seen)
+        self._line = path.join([self._line, path.finite(block)])
+        return self._take(len(self._line) - self._seen)
+
+    def finish(self) -> Any:
+        """Give the samples still waiting; silence comes after them."""
+        if self._line is None:
+            return np.zeros((0, 1), np.float32)
+        tail = _path_of(self._line).silence(self._line, self._seen)
+        return self.push(tail)
+
+    def _take(self, last: int) -> Any:
+        path = _path_of(self._line)
+        if last <= self._seen:
+            return self._line[:0]
+        out = path.limited(self._line, self._seen, last, self._reach, self._ceiling, self._phases)
+        self._line = path.join([self._line[last - self._seen :]])
+        return out
 
 
-@njit(cache=True, nogil=True)
-def _lowest(values, reach):
-    """Minimum over [i - reach, i + reach], by a queue of candidates (Lemire, 2006)."""
-    n = len(values)
-    out = np.empty(n)
-    queue = np.empty(n, dtype=np.int64)
-    head, tail = 0, 0
-    for i in range(n + reach):
-        if i < n:
-            while tail > head and values[queue[tail - 1]] >= values[i]:
-                tail -= 1
-            queue[tail] = i
-            tail += 1
-        at = i - reach
-        if at >= 0:
-            while queue[head] < at - reach:
-                head += 1
-            out[at] = values[queue[head]]
-    return out
+def duck(bed: Any, active: Any, rate_hz: int, shape: DuckShape) -> Any:
+    """A bed [samples, channels] that gives way where `active` [samples] is true; float32."""
+    ducker = Ducker(rate_hz, shape)
+    return _run(
+        bed,
+        lambda at: ducker.push(_path_of(bed).silence(bed[at], len(bed[at])), bed[at], active[at]),
+        ducker.finish,
+    )
+
+
+def limit(samples: Any, rate_hz: int, ceiling_dbtp: float) -> Any:
+    """The signal [samples, channels] with its true peaks under a ceiling; float32.
+
+    Measured at sixteen times the rate, they stay below it in sound below 20 kHz, and within 0.2 dB
+    of it in noise up to half the rate.
+    """
+    limiter = Limiter(rate_hz, ceiling_dbtp)
+    return _run(samples, lambda at: limiter.push(samples[at]), limiter.finish)
+
+
+def mix(
+    voice: Any, bed: Any, active: Any, rate_hz: int, shape: DuckShape, ceiling_dbtp: float
+) -> Any:
+    """The voice over the ducked bed, both [samples, channels], under a ceiling; float32."""
+    ducker, limiter = Ducker(rate_hz, shape), Limiter(rate_hz, ceiling_dbtp)
+
+    def last() -> Any:
+        tail = limiter.push(ducker.finish())
+        return _path_of(tail).join([tail, limiter.finish()])
+
+    return _run(voice, lambda at: limiter.push(ducker.push(voice[at], bed[at], active[at])), last)
+
+
+def _run(samples: Any, push: Any, finish: Any) -> Any:
+    parts = [push(at) for at in _blocks(len(samples))]
+    return _path_of(samples).join([*parts, finish()])
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    for first in range(0, max(1, count), BLOCK):
+        yield slice(first, min(count, first + BLOCK))
+
+
+def _path_of(block: Any) -> ModuleType:
+    if getattr(block, "is_cuda", False):
+        from kernels.mix import fused
+
+        return fused
+    from kernels.mix import cpu
+
+    return cpu

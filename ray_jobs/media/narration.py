@@ -1,15 +1,15 @@
 """A voice over a bed: levels, ducking, and how far the one lies over the other."""
 
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from kernels import mix
 from kernels.loudness import measure
-from kernels.mix.duck import Ducker, DuckShape
 from ray_jobs.contract import Ducking
 from ray_jobs.engines.narrator import Speech
 from ray_jobs.media.audio import read_audio
@@ -22,7 +22,6 @@ MOST_DEPTH_DB = 40.0
 MOST_BED_GAIN_DB = 12.0
 RATIO_MARGIN_LU = 0.3
 SHORTEST_MEASURE_S = 0.4
-BLOCK = 10 * RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def phrases(spans: Sequence[Span]) -> list[Span]:
 
 def loudness_gain_db(sound: Samples, target_lufs: float, *, most_db: float = 60.0) -> float:
     """Gain that brings a sound to a loudness; 0 for silence."""
-    heard = measure(sound, RATE_HZ).integrated_lufs
+    heard = measure(sound, RATE_HZ, peaks=False).integrated_lufs
     return min(most_db, target_lufs - heard) if np.isfinite(heard) else 0.0
 
 
@@ -98,37 +97,29 @@ def mixed(
     ratios = [r for r in (_ratio_lu(voice, bed, span) for span in spoken) if r is not None]
     lacking_db = ducking.min_ratio_lu + RATIO_MARGIN_LU - min(ratios, default=0.0)
     depth_db = max(ducking.depth_db, min(MOST_DEPTH_DB, lacking_db)) if ratios else ducking.depth_db
-    duck(bed, spoken, ducking, depth_db)
+    shape = mix.DuckShape(depth_db, ducking.attack_s, ducking.hold_s, ducking.release_s)
+    bed = mix.duck(bed, _activity(spoken, len(bed)), RATE_HZ, shape)
     tick()
     reached = [r for r in (_ratio_lu(voice, bed, span) for span in spoken) if r is not None]
     least = round(min(reached), 2) if reached else None
     return Mixed(voice + bed, round(depth_db, 2), least)
 
 
-def duck(bed: Samples, spoken: Sequence[Span], ducking: Ducking, depth_db: float) -> None:
-    """Turn the bed down, in place, where somebody speaks."""
-    shape = DuckShape(depth_db, ducking.attack_s, ducking.hold_s, ducking.release_s)
-    ducker, at = Ducker(RATE_HZ, shape), 0
-    gains = (ducker.push(active) for active in _activity(spoken, len(bed)))
-    for gain in (*gains, ducker.finish()):
-        bed[at : at + len(gain)] *= gain[:, None]
-        at += len(gain)
-
-
-def _activity(spoken: Sequence[Span], length: int) -> Iterator[npt.NDArray[np.bool_]]:
-    edges = [(round(start_s * RATE_HZ), round(end_s * RATE_HZ)) for start_s, end_s in spoken]
-    for first in range(0, length, BLOCK):
-        active = np.zeros(min(BLOCK, length - first), bool)
-        for start, end in edges:
-            active[max(0, start - first) : max(0, end - first)] = True
-        yield active
+def _activity(spoken: Sequence[Span], length: int) -> npt.NDArray[np.bool_]:
+    """Whether somebody speaks, sample by sample."""
+    active = np.zeros(length, bool)
+    for start_s, end_s in spoken:
+        active[max(0, round(start_s * RATE_HZ)) : max(0, round(end_s * RATE_HZ))] = True
+    return active
 
 
 def _ratio_lu(voice: Samples, bed: Samples, span: Span) -> float | None:
     """Loudness of the voice over the bed in a span; None where either cannot be measured."""
     middle_s, half_s = sum(span) / 2, max(span[1] - span[0], SHORTEST_MEASURE_S + 0.02) / 2
     first, last = max(0, round((middle_s - half_s) * RATE_HZ)), round((middle_s + half_s) * RATE_HZ)
-    over, under = (measure(sound[first:last], RATE_HZ).integrated_lufs for sound in (voice, bed))
+    over, under = (
+        measure(sound[first:last], RATE_HZ, peaks=False).integrated_lufs for sound in (voice, bed)
+    )
     return float(over - under) if np.isfinite(over) and np.isfinite(under) else None
 
 

@@ -21,7 +21,7 @@ BITRATE = "192k"
 FADE_S = 0.015
 MAX_PASSES = 6
 MAX_GAIN_DB = 40.0
-CODEC_MARGIN_DB = 0.4
+CODEC_MARGIN_DB = 0.25
 BITEXACT = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
 
 Samples = npt.NDArray[np.float32]
@@ -75,7 +75,7 @@ def deliver_sound(
     nearest pass that keeps the ceiling stays, and `reached` says so. Silence, and sound so quiet
     that more than MAX_GAIN_DB would be asked of it, is noise: it keeps its level.
     """
-    before = measure(sound, RATE_HZ)
+    before = measure(sound, RATE_HZ, peaks=False)
     gain_db = wanted.target_lufs - before.integrated_lufs
     lifts = gain_db <= MAX_GAIN_DB
     gain_db = gain_db if lifts else 0.0
