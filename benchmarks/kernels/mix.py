@@ -1,0 +1,109 @@
+"""A narration over a bed, ducked and limited, 48 kHz stereo: beside ffmpeg and the definition.
+
+ffmpeg compresses the bed by the narration, sums and limits (`sidechaincompress`, `amix`,
+`alimiter`), reading raw float32 from shared memory; its reading and summing alone are shown beside
+it as `amix alone`. Its limiter looks at samples, ours at what lies between them too.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.case import Case, Rival, Work
+from kernels.mix import DuckShape, mix, reference
+
+TESTS = "tests/kernels/test_mix.py"
+RATE_HZ = 48_000
+SHAPE = DuckShape(depth_db=12.0, attack_s=0.1, hold_s=0.3, release_s=0.6)
+CEILING_DBTP = -1.5
+DUCK = (
+    "[1:a][0:a]sidechaincompress=threshold=0.02:ratio=8:attack=100:release=600[bed];"
+    "[0:a][bed]amix=inputs=2:normalize=0,alimiter=limit=0.84:attack=5:level=0[out]"
+)
+SUM = "[0:a][1:a]amix=inputs=2:normalize=0[out]"
+Sound = NDArray[np.float32]
+
+
+def programme(seconds: int, level: float) -> tuple[Sound, Sound, NDArray[np.bool_]]:
+    """A narration in phrases of two seconds, a bed, and when the narration sounds."""
+    random = np.random.default_rng(0)
+    n = RATE_HZ * seconds
+    active = np.repeat(np.arange(seconds) % 4 < 2, RATE_HZ)
+    voice, bed = (random.standard_normal((n, 2), dtype=np.float32) for _ in range(2))
+    return voice * active[:, None] * np.float32(level), bed * np.float32(level), active
+
+
+def raw(sound: Sound) -> Path:
+    folder = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".f32", delete=False) as file:
+        file.write(sound.tobytes())
+    return Path(file.name)
+
+
+def ffmpeg(voice: Path, bed: Path, graph: str) -> None:
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    form = ("-f", "f32le", "-ar", str(RATE_HZ), "-ac", "2")
+    subprocess.run(
+        [
+            *(get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-v", "error"),
+            *(*form, "-i", str(voice), *form, "-i", str(bed)),
+            *("-filter_complex", graph, "-map", "[out]", "-f", "null", "-"),
+        ],
+        check=True,
+    )
+
+
+def agrees(voice: Sound, bed: Sound, active: NDArray[np.bool_]) -> None:
+    cut = 2 * RATE_HZ
+    parts = voice[:cut], bed[:cut], active[:cut]
+    wanted = reference.mix(*parts, RATE_HZ, SHAPE, CEILING_DBTP)
+    found = mix(*parts, RATE_HZ, SHAPE, CEILING_DBTP)
+    np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
+
+
+def cases(*, peers: bool) -> Iterator[Case]:
+    """Yield speech levels at three lengths, a mix that is limited all along, and the GPU."""
+    for name, level, lengths in (("speech", 0.08, (1, 3, 10)), ("limited", 0.5, (1, 3, 10))):
+        for minutes in lengths:
+            sounds = programme(60 * minutes, level)
+            rivals = {}
+            paths = [raw(each) for each in sounds[:2]] if peers and minutes == 10 else []
+            if paths:
+                rivals["sidechaincompress+alimiter"] = Rival(partial(ffmpeg, *paths, DUCK), 2.0)
+                rivals["amix alone"] = Rival(partial(ffmpeg, *paths, SUM))
+            yield Case(
+                "mix", f"{name}, {minutes} min", len(sounds[0]), "samples",
+                run=partial(mix, *sounds, RATE_HZ, SHAPE, CEILING_DBTP), rivals=rivals,
+                work=work(sounds[0]), agree=partial(agrees, *sounds), series=name,
+                growth_limit=1.02,
+            )  # fmt: skip
+            for path in paths:
+                path.unlink()
+    yield from on_gpu()
+
+
+def work(sound: Sound, launches: int = 0) -> Work:
+    """Both sounds read, one written, and the activity; the interpolation where it is needed."""
+    phases = (reference.OVERSAMPLING - 1) * reference.TAPS
+    return Work(3 * sound.nbytes + len(sound), 2 * phases * sound.size, launches)
+
+
+def on_gpu() -> Iterator[Case]:
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    for minutes in (1, 3, 10):
+        sounds = programme(60 * minutes, 0.5)
+        tensors = [torch.from_numpy(each).cuda() for each in sounds]
+        yield Case(
+            "mix", f"on the GPU, {minutes} min", len(sounds[0]), "samples",
+            run=partial(mix, *tensors, RATE_HZ, SHAPE, CEILING_DBTP), work=work(sounds[0], 20),
+            series="gpu", growth_limit=1.02, clock="cuda",
+        )  # fmt: skip
