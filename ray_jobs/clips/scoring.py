@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kernels.window_scores import WindowStats, window_stats
+from kernels.window_scores import Parts, window_parts
 from ray_jobs.clips import language
 from ray_jobs.clips.candidates import Candidates
 from ray_jobs.clips.features import RATE_HZ, Features
 from ray_jobs.contract import Evidence, FindClips, ScorePart, ScoreWeights
 from ray_jobs.engines import meaning
 
-TRACKS = ("motion", "saliency", "loudness_lufs", "speech", "change")
+TRACKS = ("motion", "saliency", "loudness_lufs", "speech")
 IDEAL_WORDS_PER_S = 2.6
 HOOK_S = 3.0
 
@@ -110,9 +110,10 @@ def _heard_and_seen(features: Features, candidates: Candidates) -> dict[str, Par
     frames = features.frames
     start = np.clip((candidates.start_s * RATE_HZ).astype(np.int64), 0, frames - 1)
     end = np.clip(np.ceil(candidates.end_s * RATE_HZ).astype(np.int64), start + 1, frames)
-    stats = window_stats(np.stack([features.tracks[name] for name in TRACKS]), start, end)
-    known = {name: bool(np.isfinite(features.tracks[name]).any()) for name in TRACKS}
-    motion, eye, loud, speech, _ = range(len(TRACKS))
+    stack = np.stack([features.tracks[name] for name in TRACKS])
+    stats = Parts(*(np.nan_to_num(part) for part in window_parts(stack, start, end)))
+    known = {name: bool(np.isfinite(track).any()) for name, track in features.tracks.items()}
+    motion, eye, loud, speech = range(len(TRACKS))
     parts = _seen(stats, known, count, motion, eye)
     if known["change"]:
         minutes = np.maximum(candidates.end_s - candidates.start_s, 1e-3) / 60
@@ -148,7 +149,7 @@ def _heard_and_seen(features: Features, candidates: Candidates) -> dict[str, Par
 
 
 def _seen(
-    stats: WindowStats,
+    stats: Parts,
     known: dict[str, bool],
     count: int,
     motion: int,
