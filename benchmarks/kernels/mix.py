@@ -2,7 +2,8 @@
 
 ffmpeg compresses the bed by the narration, sums and limits (`sidechaincompress`, `amix`,
 `alimiter`), reading raw float32 from shared memory; its reading and summing alone are shown beside
-it as `amix alone`. Its limiter looks at samples, ours at what lies between them too.
+it as `amix alone`. Its limiter looks at samples, ours at what lies between them too. Both let go
+of what they have made, block by block.
 """
 
 import subprocess
@@ -15,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.case import Case, Rival, Work
-from kernels.mix import DuckShape, mix, reference
+from kernels.mix import Ducker, DuckShape, Limiter, mix, reference
 
 TESTS = "tests/kernels/test_mix.py"
 RATE_HZ = 48_000
 SHAPE = DuckShape(depth_db=12.0, attack_s=0.1, hold_s=0.3, release_s=0.6)
 CEILING_DBTP = -1.5
+BLOCK = 2**15
 DUCK = (
     "[1:a][0:a]sidechaincompress=threshold=0.02:ratio=8:attack=100:release=600[bed];"
     "[0:a][bed]amix=inputs=2:normalize=0,alimiter=limit=0.84:attack=5:level=0[out]"
@@ -59,6 +61,15 @@ def ffmpeg(voice: Path, bed: Path, graph: str) -> None:
     )
 
 
+def stream(voice: Sound, bed: Sound, active: NDArray[np.bool_]) -> None:
+    ducker, limiter = Ducker(RATE_HZ, SHAPE), Limiter(RATE_HZ, CEILING_DBTP)
+    for first in range(0, len(voice), BLOCK):
+        at = slice(first, first + BLOCK)
+        limiter.push(ducker.push(voice[at], bed[at], active[at]))
+    limiter.push(ducker.finish())
+    limiter.finish()
+
+
 def agrees(voice: Sound, bed: Sound, active: NDArray[np.bool_]) -> None:
     cut = 2 * RATE_HZ
     parts = voice[:cut], bed[:cut], active[:cut]
@@ -79,7 +90,7 @@ def cases(*, peers: bool) -> Iterator[Case]:
                 rivals["amix alone"] = Rival(partial(ffmpeg, *paths, SUM))
             yield Case(
                 "mix", f"{name}, {minutes} min", len(sounds[0]), "samples",
-                run=partial(mix, *sounds, RATE_HZ, SHAPE, CEILING_DBTP), rivals=rivals,
+                run=partial(stream, *sounds), rivals=rivals,
                 work=work(sounds[0]), agree=partial(agrees, *sounds), series=name,
                 growth_limit=1.02,
             )  # fmt: skip

@@ -16,7 +16,7 @@ from kernels.mix.reference import MARGIN, DuckShape, ceiling_of, duck_tables, pe
 __all__ = ["DuckShape", "Ducker", "Limiter", "duck", "limit", "mix"]
 
 Samples = NDArray[np.float32]
-BLOCK = 2**16
+BLOCK = 2**15
 """Samples that the functions over whole signals take at a time."""
 
 
@@ -44,9 +44,13 @@ class Ducker:
                 f"not {tuple(voice.shape)}, {tuple(bed.shape)}, {tuple(active.shape)}"
             )
         path = _path_of(voice)
-        new: tuple[Any, ...] = path.finite(voice), path.finite(bed), path.as_line(active, bool)
-        if self._held is not None:
-            new = tuple(map(path.join, zip(self._held, new, strict=True)))
+        nothing = path.silence(voice, 0)
+        old = self._held or (nothing, nothing, path.as_line(active[:0], bool))
+        new = (
+            path.follow(old[0], voice),
+            path.follow(old[1], bed),
+            path.join([old[2], path.as_line(active, bool)]),
+        )
         return self._take(new, max(0, len(new[0]) - (len(self._rise) - 1)))
 
     def finish(self) -> Any:
@@ -90,7 +94,7 @@ class Limiter:
         path = _path_of(block)
         if self._line is None:
             self._line = path.silence(block, self._seen)
-        self._line = path.join([self._line, path.finite(block)])
+        self._line = path.follow(self._line, block)
         return self._take(len(self._line) - self._seen)
 
     def finish(self) -> Any:
@@ -143,13 +147,18 @@ def mix(
 
 
 def _run(samples: Any, push: Any, finish: Any) -> Any:
-    parts = [push(at) for at in _blocks(len(samples))]
-    return _path_of(samples).join([*parts, finish()])
+    """What is pushed of a whole signal, block by block, in one piece."""
+    out, done = _path_of(samples).silence(samples, len(samples)), 0
+    for part in _parts(len(samples), push, finish):
+        out[done : done + len(part)] = part
+        done += len(part)
+    return out
 
 
-def _blocks(count: int) -> Iterator[slice]:
+def _parts(count: int, push: Any, finish: Any) -> Iterator[Any]:
     for first in range(0, max(1, count), BLOCK):
-        yield slice(first, min(count, first + BLOCK))
+        yield push(slice(first, min(count, first + BLOCK)))
+    yield finish()
 
 
 def _path_of(block: Any) -> ModuleType:

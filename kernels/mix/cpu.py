@@ -10,8 +10,8 @@ from kernels.mix.reference import BEFORE, OVERSAMPLING, TAPS, UNIT
 
 between = interpolation(OVERSAMPLING - 1)
 BLOCK = 2 * LANES
-SHARE = 16_384
-"""Samples that a thread takes at a time; what comes out does not depend on it."""
+LEAST = 8_192
+"""Samples below which a thread is not worth its start."""
 
 
 def as_line(block, dtype=np.float32):
@@ -26,14 +26,14 @@ def join(parts):
 
 def silence(like, samples):
     """A line of zeros beside another."""
-    return np.zeros((samples, *like.shape[1:]), like.dtype)
+    return np.zeros((samples, *like.shape[1:]), np.float32)
 
 
-def finite(block):
-    """Samples as `as_line` gives them, copied, 0 where they are not finite."""
-    line = np.array(np.asarray(block), dtype=np.float32, order="C")
-    _mend(line.reshape(-1))
-    return line
+def follow(line, block):
+    """A line with a block after it, copied, 0 where the block is not finite."""
+    out = np.concatenate([line, as_line(block)])
+    _mend(out[len(line) :].reshape(-1))
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -58,19 +58,20 @@ def limited(line, first, last, reach, ceiling, phases):
     """
     out = np.empty((last - first, line.shape[1]), np.float32)
     loudest = float(np.abs(phases).sum(axis=0).max()) * 1.0001
-    starts = range(first, last, SHARE)
+    threads = max(1, min(get_num_threads(), (last - first) // LEAST))
+    shares = [first + (last - first) * n // threads for n in range(threads + 1)]
 
-    def work(start):
-        end = min(last, start + SHARE)
-        _limit(line, start, end, reach, ceiling, phases, loudest, out[start - first : end - first])
+    def work(n):
+        a, b = shares[n], shares[n + 1]
+        _limit(line, a, b, reach, ceiling, phases, loudest, out[a - first : b - first])
 
-    threads = max(1, min(get_num_threads(), len(starts)))
     if threads == 1:
-        for start in starts:
-            work(start)
+        work(0)
     else:
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(work, starts))
+        with ThreadPoolExecutor(threads - 1) as pool:
+            others = pool.map(work, range(1, threads))
+            work(0)
+            list(others)
     return out
 
 
@@ -80,16 +81,16 @@ def _duck(voice, bed, active, since, rise, fall, out):
     near, far = len(rise) - 1, len(fall) - 1
     gain = np.empty(count, np.float32)
     ahead = near
-    for i in range(min(len(active), count + near) - 1, -1, -1):
+    for i in range(min(len(active), count + near) - 1, count - 1, -1):
         ahead = 0 if active[i] else min(ahead + 1, near)
-        if i < count:
-            gain[i] = rise[ahead]
+    for i in range(count - 1, -1, -1):
+        ahead = 0 if active[i] else min(ahead + 1, near)
+        gain[i] = rise[ahead]
     for i in range(count):
         since = 0 if active[i] else min(since + 1, far)
-        gain[i] = min(gain[i], fall[since])
-    for i in range(count):
+        low = min(gain[i], fall[since])
         for c in range(channels):
-            out[i, c] = voice[i, c] + bed[i, c] * gain[i]
+            out[i, c] = voice[i, c] + bed[i, c] * low
     return since
 
 
@@ -116,7 +117,6 @@ def _needed(line, start, ceiling, phases, loudest, needed):
     channels = line.shape[1]
     flat = line.reshape(-1)
     spread = -(-TAPS * channels // BLOCK) + 1
-    # The place between the sample before and the first belongs to the first as well.
     begin, end = (start - 1) * channels, (start + len(needed)) * channels
     blocks = -(-(end - begin) // BLOCK)
     tops = np.empty(blocks + 2 * spread, np.int32)
@@ -124,6 +124,8 @@ def _needed(line, start, ceiling, phases, loudest, needed):
         tops[k] = crest(flat, begin + (k - spread) * BLOCK)
     heights = tops.view(np.float32)
     found, highest = np.empty(BLOCK, np.float32), np.empty(1, np.int32)
+    # From the place between the sample before and the first on, and room for the last block.
+    peaks = np.zeros(len(needed) + 1 + BLOCK, np.float32)
     lowered = False
     for k in range(blocks):
         height = np.float32(0.0)
@@ -137,13 +139,19 @@ def _needed(line, start, ceiling, phases, loudest, needed):
         if max(highest.view(np.float32)[0], heights[k + spread]) <= ceiling:
             continue
         lowered = True
+        i, channel = at // channels - start, at % channels
         for j in range(BLOCK):
-            peak = max(found[j], abs(flat[at + j]))
+            place = max(found[j], abs(flat[at + j]))
+            # The place between a sample and the next belongs to both.
+            peaks[i + 1] = max(peaks[i + 1], place)
+            channel += 1
+            if channel == channels:
+                i, channel = i + 1, 0
+    if lowered:
+        for i in range(len(needed)):
+            peak = max(peaks[i], peaks[i + 1])
             if peak > ceiling:
-                gain = np.int64(np.floor(ceiling / np.float64(peak) * UNIT))
-                i = (at + j) // channels - start
-                for n in range(max(0, i), min(len(needed), i + 2)):
-                    needed[n] = min(needed[n], gain)
+                needed[i] = np.int64(np.floor(ceiling / np.float64(peak) * UNIT))
     return lowered
 
 

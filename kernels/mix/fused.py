@@ -15,9 +15,10 @@ def as_line(block, dtype=torch.float32):
     return block.to(torch.bool if dtype is bool else dtype).contiguous()
 
 
-def finite(block):
-    """Samples as `as_line` gives them, copied, 0 where they are not finite."""
-    return torch.nan_to_num(block.to(torch.float32), nan=0.0, posinf=0.0, neginf=0.0).contiguous()
+def follow(line, block):
+    """A line with a block after it, copied, 0 where the block is not finite."""
+    block = torch.nan_to_num(block.to(torch.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    return torch.cat([line, block])
 
 
 def join(parts):
