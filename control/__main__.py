@@ -66,6 +66,7 @@ def serve(port: int | None) -> None:
 @click.option("--style", help="Subtitle preset; the server's default where left out.")
 @click.option("--transcript", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--language", help="Language of the speech, such as en or pt-BR.")
+@click.option("--tighten", is_flag=True, help="Leave out filler words and long silence.")
 @click.option("--url", help="A running server; else one is started for this command.")
 def process(inputs: tuple[Path, ...], out: Path, url: str | None, **wanted: Any) -> None:
     """Turn recordings into clips, in DIR (one folder each where there are several)."""

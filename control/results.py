@@ -157,7 +157,7 @@ async def keep_clips(tx: BaseDBAsyncClient, job: Job, result: ClipsFound) -> Non
         plain = found_clip.model_dump(mode="json")
         row = {
             name: plain[name]
-            for name in ("rank", "score", "parts", "segment_ids", "crop_track")
+            for name in ("rank", "score", "parts", "segment_ids", "crop_track", "edits")
         } | {"job_id": job.id}  # fmt: skip
         clip = await Clip.filter(id=found_clip.clip_id).using_db(tx).get_or_none()
         if clip is None:

@@ -5,7 +5,6 @@ loudness no picture.
 """
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -18,37 +17,33 @@ from ray_jobs.contract import (
     Deliverable,
     Export,
     Exported,
-    Finding,
     Json,
     Source,
     spec_hash,
 )
 from ray_jobs.media.brand import (
-    Bumper,
     brand_fonts,
     bumper,
     joined_sound,
     watermark_inputs,
     watermark_of,
-    watermark_place,
 )
 from ray_jobs.media.caption_files import (
     FILES,
-    boxes_in,
-    findings_in,
     subtitle_artifacts,
     subtitle_files,
 )
-from ray_jobs.media.cut import Cut, plan_cut
+from ray_jobs.media.cut import Cut, after_edits, plan_cut
 from ray_jobs.media.encode import Encoder, join, pick_encoder, render_picture
-from ray_jobs.media.faults import clipped_spans, cut_words
+from ray_jobs.media.faults import clipped_spans
+from ray_jobs.media.film import Film, brief_of
 from ray_jobs.media.filtergraph import Subtitles
 from ray_jobs.media.fonts import BrandFonts, font_environment
 from ray_jobs.media.programme import strung
-from ray_jobs.media.quality import Brief, Shown, findings_of, inspected, measured_in
+from ray_jobs.media.quality import Brief, findings_of, inspected, measured_in
 from ray_jobs.media.reframe import crop_data, crop_path, laid_out, target_size
-from ray_jobs.media.sound import CHANNELS, RATE_HZ, clip_samples, deliver_sound
-from ray_jobs.media.timeline import event_of, has_timecode, timelines, write_timelines
+from ray_jobs.media.sound import CHANNELS, RATE_HZ, cut_samples, deliver_sound
+from ray_jobs.media.timeline import has_timecode, timelines, write_timelines
 from ray_jobs.media.vmaf import Quality, sample, search_crf
 from ray_jobs.run import JobRun, Step
 
@@ -68,7 +63,8 @@ def export(run: JobRun, spec: Export) -> Exported:
 def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverable:
     """One clip, from the recording to a verified file."""
     media, brand = spec.source.media, spec.brand or Brand()
-    cut = plan_cut(source, media, clip.start_s, clip.end_s, spec.max_rate_hz)
+    cut = plan_cut(source, media, clip.start_s, clip.end_s, spec.max_rate_hz, clip.edits)
+    ordered, clip = clip, after_edits(clip, cut)
     fonts = brand_fonts(run, brand)
     files = papers_step(run, spec, clip, fonts)
     size = target_size(media, spec.aspect, spec.height)
@@ -77,13 +73,13 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
     intro = bumper(run, "intro", brand.intro, cut, size, encoder, weight=BUMPER)
     picture = picture_step(run, spec, clip, cut, source, files, fonts, encoder)
     outro = bumper(run, "outro", brand.outro, cut, size, encoder, weight=BUMPER)
-    film = Film(cut, picture, intro, outro)
+    film = Film(ordered, cut, picture, intro, outro)
     sound = sound_step(run, spec, film, source)
     lead_s = film.lead_s
     if lead_s:
         files = papers_step(run, spec, clip, fonts, lead_s=lead_s)
     whole = whole_step(
-        run, film, sound, brief_of(run, spec, clip, film, files, sound, chosen), spec.source
+        run, film, sound, brief_of(run, spec, film, files, sound, chosen), spec.source
     )
     stem = f"clip-{clip.rank:02d}"
     video = Artifact(
@@ -139,7 +135,7 @@ def quality_step(run: JobRun, spec: Export, clip: ClipCut, cut: Cut, source: Pat
         return cast("Json", found._asdict())
 
     params = {
-        "start_s": cut.start_s, "frames": cut.frames, "rate": str(cut.rate), "size": list(size),
+        **cut.plain, "size": list(size),
         "crop_track": [point.model_dump(mode="json") for point in clip.crop_track],
         "encoder": list(encoder.arguments), "media": media.model_dump(mode="json"),
         "layout": spec.layout, "target_vmaf": target,
@@ -159,37 +155,6 @@ def papers_step(
         run, spec.source, clip, spec.aspect, spec.height, fonts=fonts, lead_s=lead_s,
         safe_area=spec.safe_area, weight=SUBTITLES,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Film:
-    """A clip's picture with what comes before and after it."""
-
-    cut: Cut
-    picture: Step
-    intro: Bumper | None
-    outro: Bumper | None
-
-    @property
-    def bumpers(self) -> list[Bumper]:
-        return [each for each in (self.intro, self.outro) if each]
-
-    @property
-    def pictures(self) -> list[Step]:
-        steps = [self.intro and self.intro.picture, self.picture, self.outro and self.outro.picture]
-        return [step for step in steps if step]
-
-    @property
-    def frames(self) -> int:
-        return self.cut.frames + sum(each.cut.frames for each in self.bumpers)
-
-    @property
-    def duration_s(self) -> float:
-        return float(self.frames / self.cut.rate)
-
-    @property
-    def lead_s(self) -> float:
-        return self.intro.cut.duration_s if self.intro else 0.0
 
 
 def picture_step(
@@ -221,7 +186,7 @@ def picture_step(
         return {}
 
     params = {
-        "start_s": cut.start_s, "frames": cut.frames, "rate": str(cut.rate), "size": list(size),
+        **cut.plain, "size": list(size),
         "layout": spec.layout,
         "crop_track": [point.model_dump(mode="json") for point in clip.crop_track],
         "encoder": list(encoder.arguments), "media": media.model_dump(mode="json"),
@@ -245,7 +210,7 @@ def sound_step(run: JobRun, spec: Export, film: Film, source: Path) -> Step | No
 
     def level(directory: Path) -> Json:
         sound = (
-            clip_samples(source, cut.start_s, cut.duration_s)
+            cut_samples(source, cut)
             if heard
             else np.zeros((round(cut.duration_s * RATE_HZ), CHANNELS), np.float32)
         )
@@ -256,7 +221,7 @@ def sound_step(run: JobRun, spec: Export, film: Film, source: Path) -> Step | No
         return {"passes": done.passes, "clipped": [list(span) for span in clipped]}
 
     params = {
-        "start_s": cut.start_s, "duration_s": cut.duration_s,
+        **cut.plain,
         "loudness": spec.loudness.model_dump(mode="json"),
     }  # fmt: skip
     return run.step(
@@ -271,16 +236,8 @@ def sound_step(run: JobRun, spec: Export, film: Film, source: Path) -> Step | No
 
 def timeline_step(run: JobRun, spec: Export, clip: ClipCut, film: Film) -> Step:
     """What the film is made of, for an editor's program."""
-    source, cut = spec.source, film.cut
-    size = target_size(source.media, spec.aspect, spec.height)
-    own = event_of(
-        source.filename, source.object.sha256, source.media, cut.start_s, cut.frames, cut.rate
-    )
-    events = [own]
-    for at, name, each in ((0, "intro", film.intro), (len(events) + 1, "outro", film.outro)):
-        if each:
-            events.insert(at, event_of(name, each.ref.sha256, each.media, 0.0, each.cut.frames,
-                                       cut.rate))  # fmt: skip
+    cut, events = film.cut, film.events(spec.source)
+    size = target_size(spec.source.media, spec.aspect, spec.height)
 
     def work(directory: Path) -> Json:
         write_timelines(directory, clip.title, cut.rate, size, events)
@@ -320,72 +277,3 @@ def whole_step(run: JobRun, film: Film, sound: Step | None, brief: Brief, source
         "deliver", put_together, version=2, weight=WHOLE, params=brief.plain,
         inputs=[*parts, source.object.sha256],
     )  # fmt: skip
-
-
-# ---- QA ----------------------------------------------------------------------------------------
-
-
-def brief_of(
-    run: JobRun, spec: Export, clip: ClipCut, film: Film, files: Step, sound: Step | None,
-    chosen: Quality,
-) -> Brief:  # fmt: skip
-    """What is known of the clip's file before it is there."""
-    size = target_size(spec.source.media, spec.aspect, spec.height)
-    lead_s, end_s = film.lead_s, film.lead_s + film.cut.duration_s
-    logo, misplaced = watermark_place(run, spec.brand, size, spec.safe_area, (lead_s, end_s))
-    frame, _, _ = laid_out(spec.source.media, size, spec.layout, clip.crop_track)
-    burnt = spec.burn_subtitles and clip.style is not None
-    clipped = cast("list[list[float]]", sound.value["clipped"]) if sound else []
-    return Brief(
-        frames=film.frames,
-        rate=film.cut.rate,
-        sound=sound is not None,
-        loudness=spec.loudness,
-        shown=[Shown(lead_s, end_s, film.cut.start_s)],
-        drawn=[*logo, *(boxes_in(files) if burnt else [])],
-        whole=frame.mode not in {"crop", "split"},
-        known=[
-            *(findings_in(files) if clip.style else []),
-            *misplaced,
-            *words_cut(clip, film.cut, lead_s),
-            *missed(spec, film, chosen),
-            *(
-                Finding(
-                    severity="warning", code="source_clipped", start_s=lead_s + a, end_s=lead_s + b,
-                    message="The recording's own sound is cut off at full scale: use another take.",
-                )
-                for a, b in clipped
-            ),
-        ],
-    )  # fmt: skip
-
-
-def missed(spec: Export, film: Film, chosen: Quality) -> list[Finding]:
-    """What the platform or the order asked for and the clip does not keep."""
-    found = {}
-    if spec.max_duration_s and film.duration_s > spec.max_duration_s:
-        limit = f"the platform takes {spec.max_duration_s:.0f} s"
-        found["too_long"] = f"It lasts {film.duration_s:.0f} s and {limit}: shorten it."
-    if spec.target_vmaf and chosen.vmaf is not None and chosen.vmaf < spec.target_vmaf:
-        reached = f"The best encoding reaches a VMAF of {chosen.vmaf:.1f}"
-        found["quality_missed"] = f"{reached} of {spec.target_vmaf:.1f}: raise the bit rate's cap."
-    return [
-        Finding(severity="warning", code=code, message=message, start_s=0, end_s=film.duration_s)
-        for code, message in found.items()
-    ]
-
-
-def words_cut(clip: ClipCut, cut: Cut, lead_s: float) -> list[Finding]:
-    """Words that the clip begins or ends in the middle of."""
-    end_s = cut.start_s + cut.duration_s
-    return [
-        Finding(
-            severity="warning",
-            code="cut_mid_word",
-            message=f"The clip {'begins' if edge_s == cut.start_s else 'ends'} in the middle of "
-            f"“{word.text}”: move it past the word.",
-            start_s=round(lead_s + max(word.start_s, cut.start_s) - cut.start_s, 3),
-            end_s=round(lead_s + min(word.end_s, end_s) - cut.start_s, 3),
-        )
-        for word, edge_s in cut_words(clip.words, cut.start_s, end_s)
-    ]

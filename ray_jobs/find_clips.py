@@ -12,6 +12,7 @@ from ray_jobs.clips import candidates as spans
 from ray_jobs.clips import language, scoring
 from ray_jobs.clips.candidates import Candidates
 from ray_jobs.clips.features import RATE_HZ, Features, measure
+from ray_jobs.clips.tighten import suggested
 from ray_jobs.contract import (
     Artifact,
     ClipsFound,
@@ -52,7 +53,7 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
     )  # fmt: skip
     measured = analysis.ref("features.npz")
     choosing = run.step(
-        "choose", lambda d: choose(run, spec, analysis, d), version=3, weight=1.5,
+        "choose", lambda d: choose(run, spec, analysis, d), version=4, weight=1.5,
         params=spec.model_dump(mode="json", exclude={"source", "transcript_id"}),
         inputs=[measured.sha256],
     )  # fmt: skip
@@ -102,14 +103,14 @@ def choose(run: JobRun, spec: FindClips, analysis: Step, directory: Path) -> Jso
         for row in sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
         if row[4]
     ][:MAX_PASSED_OVER]
-    clips = [described(i, found, scored, features) for i in ranked]
+    clips = [described(i, spec, found, scored, features) for i in ranked]
     return cast("Json", {
         "clips": clips, "candidates": len(fitting), "passed_over": passed_over,
     })  # fmt: skip
 
 
 def described(
-    i: int, found: Candidates, scored: scoring.Scored, features: Features
+    i: int, spec: FindClips, found: Candidates, scored: scoring.Scored, features: Features
 ) -> dict[str, Any]:
     """One chosen candidate as data."""
     units = found.units[int(found.first[i]) : int(found.last[i]) + 1]
@@ -117,6 +118,10 @@ def described(
     worth = [scored.hooks[int(found.first[i]) + k][0] for k in range(len(units))]
     start_s, end_s = float(found.start_s[i]), float(found.end_s[i])
     text = " ".join(unit.text for unit in units).strip()
+    edits = suggested(
+        [word for unit in units for word in unit.words], features,
+        language=spec.language, applied=spec.tighten,
+    )  # fmt: skip
     ids = dict.fromkeys(name for unit in units for name in unit.segment_ids)
     return {
         "start_s": start_s,
@@ -129,6 +134,7 @@ def described(
         "crop_track": [
             point.model_dump(mode="json") for point in crop_points(features, start_s, end_s)
         ],
+        "edits": [edit.model_dump(mode="json") for edit in edits],
     }
 
 

@@ -11,7 +11,7 @@ from ray_jobs.media.caption_files import (
     subtitle_artifacts,
     subtitle_files,
 )
-from ray_jobs.media.cut import plan_cut
+from ray_jobs.media.cut import after_edits, plan_cut
 from ray_jobs.media.encode import render_still
 from ray_jobs.media.filtergraph import Subtitles
 from ray_jobs.media.fonts import font_environment
@@ -22,7 +22,10 @@ from ray_jobs.run import JobRun
 def style_subtitles(run: JobRun, spec: StyleSubtitles) -> SubtitlesStyled:
     """Write the clip's ASS, SRT and VTT and draw the middle of its first cue."""
     run.plan(1.0)
-    clip, media = spec.clip, spec.source.media
+    wanted, media = spec.clip, spec.source.media
+    source = run.fetch(spec.source.object)
+    cut = plan_cut(source, media, wanted.start_s, wanted.end_s, edits=wanted.edits)
+    clip = after_edits(wanted, cut)
     stem = f"clip-{clip.rank:02d}"
     fonts = brand_fonts(run, spec.brand)
     files = subtitle_files(
@@ -33,8 +36,6 @@ def style_subtitles(run: JobRun, spec: StyleSubtitles) -> SubtitlesStyled:
     at_s = cast("float | None", files.value["preview_s"])
 
     def draw(directory: Path) -> Json:
-        source = run.fetch(spec.source.object)
-        cut = plan_cut(source, media, clip.start_s, clip.end_s)
         index = min(cut.frames - 1, int((at_s or 0.0) * cut.rate))
         corners = crop_path(clip.crop_track, frame, cut.times_s)
         directory_of_fonts = fonts.directory if fonts else None
@@ -50,7 +51,7 @@ def style_subtitles(run: JobRun, spec: StyleSubtitles) -> SubtitlesStyled:
     preview = run.step(
         "subtitle_preview", draw, version=2, weight=0.7,
         params=cast("Json", {
-            "start_s": clip.start_s, "end_s": clip.end_s, "at_s": at_s, "size": list(size),
+            **cut.plain, "at_s": at_s, "size": list(size),
             "layout": spec.layout,
             "crop_track": [point.model_dump(mode="json") for point in clip.crop_track],
             "media": media.model_dump(mode="json"),

@@ -27,6 +27,7 @@ class Wanted:
     """What the user asked for."""
 
     clips: int = 5
+    tighten: bool = False
     aspect: str = "9:16"
     height: int = 1920
     style: str | None = None
@@ -116,7 +117,7 @@ class Processing:
         return result
 
     def find_clips(self, video: Json) -> list[Json]:
-        body = {"max_clips": self.wanted.clips}
+        body = {"max_clips": self.wanted.clips, "tighten": self.wanted.tighten}
         job = self.finish(self.api.post(f"/v1/videos/{video['id']}/generate-clips", body))
         self.candidates = int(job["result"]["candidates"])
         return sorted(job["result"]["clips"], key=lambda clip: clip["rank"])

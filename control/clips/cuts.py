@@ -11,7 +11,15 @@ from control.errors import Invalid, pointed
 from control.settings import Settings
 from control.transcripts.models import Transcript
 from control.videos.models import Video
-from ray_jobs.contract import SUBTITLE_PRESETS, ClipCut, CropPoint, Segment, SubtitleStyle, Word
+from ray_jobs.contract import (
+    SUBTITLE_PRESETS,
+    ClipCut,
+    ClipEdit,
+    CropPoint,
+    Segment,
+    SubtitleStyle,
+    Word,
+)
 
 
 def style_of(
@@ -58,8 +66,19 @@ def cut_of(clip: Clip, words: list[Word], style: SubtitleStyle | None) -> ClipCu
         end_s=clip.end_s,
         words=inside,
         crop_track=[CropPoint.model_validate(point) for point in clip.crop_track],
+        edits=[ClipEdit.model_validate(edit) for edit in clip.edits],
         style=style,
     )
+
+
+def playing_s(edits: list[ClipEdit], start_s: float, end_s: float) -> float:
+    """How long a clip lasts without the edits that are applied; they may overlap each other."""
+    left_s, at_s = 0.0, start_s
+    for edit in sorted(edits, key=lambda edit: edit.start_s):
+        if edit.applied:
+            left_s += max(0.0, min(edit.start_s, end_s) - at_s)
+            at_s = max(at_s, edit.end_s)
+    return left_s + max(0.0, end_s - at_s)
 
 
 def snapped(time_s: float, words: list[Word], *, start: bool) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from tortoise import fields
+from tortoise.fields.db_defaults import SqlDefault
 
 from control.projects.models import Project
 from control.records import TenantRecord
@@ -39,6 +40,7 @@ class Clip(TenantRecord):
     parts: Any = fields.JSONField(default=list)
     segment_ids: Any = fields.JSONField(default=list)
     crop_track: Any = fields.JSONField(default=list)
+    edits: Any = fields.JSONField(default=list, db_default=SqlDefault("'[]'"))
     subtitle_style: Any = fields.JSONField(null=True)
     status = fields.CharEnumField(ClipStatus, max_length=32, default=ClipStatus.SUGGESTED)
     edited = fields.BooleanField(default=False)

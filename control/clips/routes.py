@@ -11,7 +11,7 @@ from control.artifacts.schemas import StaleArtifact
 from control.audit import trail
 from control.bodies import body, reply
 from control.branding.kits import brand_for
-from control.clips.cuts import cut_of, snapped, style_of, words_of
+from control.clips.cuts import cut_of, playing_s, snapped, style_of, words_of
 from control.clips.models import Clip, ClipStatus
 from control.clips.schemas import (
     CandidateOut,
@@ -37,6 +37,9 @@ from control.webhooks.outbox import emit
 from ray_jobs.contract import FindClips, JobKind, ScoreWeights, Segment, StyleSubtitles
 
 blueprint = Blueprint("clips")
+
+MIN_PLAYING_S = 0.5
+EDGE_S = 0.001
 
 
 async def _generate(request: Request, video_id: UUID | str) -> HTTPResponse:
@@ -135,7 +138,7 @@ async def delete_clip(request: Request, clip_id: UUID) -> HTTPResponse:
 @blueprint.patch("/clips/<clip_id:uuid>")
 @spec(body=ClipPatch, returns=ClipChanged)
 async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
-    """Rename, trim, reframe, keep or reject a clip, at once and without a job."""
+    """Rename, trim, edit, reframe, keep or reject a clip, at once and without a job."""
     member, patch = request.ctx.member, body(request, ClipPatch)
     async with in_transaction() as tx:
         clip = await find(Clip.of(member).using_db(tx).select_for_update(), clip_id)
@@ -149,13 +152,18 @@ async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
         start_s, end_s = changes.get("start_s", clip.start_s), changes.get("end_s", clip.end_s)
         if not start_s < end_s <= (video.duration_s or end_s) + 0.1:
             raise Invalid.at("end_s", "the clip must end after its start and within the video")
+        edits = patch.edits if patch.edits is not None else []
+        if any(edit.start_s < start_s - EDGE_S or edit.end_s > end_s + EDGE_S for edit in edits):
+            raise Invalid.at("edits", "an edit must lie within the clip")
+        if edits and playing_s(edits, start_s, end_s) < MIN_PLAYING_S:
+            raise Invalid.at("edits", f"at least {MIN_PLAYING_S} s of the clip must be left")
         before = {name: getattr(clip, name) for name in changes}
         clip.update_from_dict({**changes, "edited": True})
         await clip.save(using_db=tx)
         await trail.record(tx, member, "clip.updated", clip, before=before, after=changes)
         told = {"clip_id": clip.id, "video_id": clip.video_id, "changed": sorted(changes)}
         await emit(tx, member.organization_id, "clip.updated", told)
-        rendered = {"start_s", "end_s", "crop_track"} & set(changes)
+        rendered = {"start_s", "end_s", "crop_track", "edits"} & set(changes)
         stale = await _stale(clip) if rendered else []
     return reply(ClipChanged.model_validate(clip).model_copy(update={"stale_artifacts": stale}))
 

@@ -4,16 +4,21 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
+from control.clips.cuts import playing_s
 from control.clips.models import ClipStatus
-from ray_jobs.contract import Aspect, CropPoint, Layout, ScorePart, SubtitleStyle
+from ray_jobs.contract import Aspect, ClipEdit, CropPoint, Layout, ScorePart, SubtitleStyle
 
 
 class GenerateClips(In):
-    """`weights` override the deployment's, part by part."""
+    """`weights` override the deployment's, part by part.
+
+    Every clip comes with edits that would leave its filler words and long pauses out; `tighten`
+    applies them.
+    """
 
     max_clips: int = Field(default=5, ge=1, le=100)
     min_duration_s: float = Field(default=12.0, gt=0, le=3600)
@@ -22,6 +27,7 @@ class GenerateClips(In):
     range_end_s: float | None = Field(default=None, gt=0)
     keywords: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)] = []
     weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = {}
+    tighten: bool = False
     force: bool = False
 
     @model_validator(mode="after")
@@ -38,6 +44,9 @@ class ClipPatch(Patch):
 
     `crop_track` says where the subject is, in seconds of the video and shares of its picture; the
     camera moves from point to point, and jumps to one with `cut`. An empty one is the middle.
+
+    `edits` replace the clip's: stretches inside it, in seconds of the video; those that are
+    `applied` are left out when it is rendered.
     """
 
     title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
@@ -45,6 +54,7 @@ class ClipPatch(Patch):
     end_s: Annotated[float, Field(gt=0)] | None = None
     status: Literal["suggested", "kept", "rejected"] | None = None
     crop_track: Annotated[list[CropPoint], Field(max_length=10_000)] | None = None
+    edits: Annotated[list[ClipEdit], Field(max_length=1000)] | None = None
     snap: Literal["word", "none"] = "word"
 
 
@@ -91,9 +101,17 @@ class CandidateOut(Out):
 
 
 class ClipWhole(ClipOut):
-    """`crop_track`: where the subject is, for the camera to follow."""
+    """`crop_track`: where the subject is, for the camera to follow; `edits`: what the clip can do
+    without, and how long it plays where those that are applied are left out.
+    """
 
     crop_track: list[CropPoint]
+    edits: list[ClipEdit]
+
+    @computed_field
+    def playing_s(self) -> float:
+        """The clip's length without what is left out."""
+        return round(playing_s(self.edits, self.start_s, self.end_s), 3)
 
 
 class ClipChanged(ClipWhole):

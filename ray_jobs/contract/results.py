@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from ray_jobs.contract.specs import CropPoint, Layout, ScriptSentence, SubtitleStyle
+from ray_jobs.contract.specs import ClipEdit, CropPoint, Layout, ScriptSentence, SubtitleStyle
 from ray_jobs.contract.vocabulary import (
     Artifact,
     Box,
@@ -117,6 +117,7 @@ class FoundClip(Plain):
     text: str
     segment_ids: list[str] = Field(default_factory=list)
     crop_track: list[CropPoint] = Field(default_factory=list)
+    edits: list[ClipEdit] = Field(default_factory=list)
     preview: Artifact | None = None
 
 

@@ -128,6 +128,8 @@ class ScoreWeights(Plain):
 
 
 class FindClips(Plain):
+    """Find clips; with `tighten` what they can do without is left out of them from the start."""
+
     kind: Literal["find_clips"] = "find_clips"
     source: Source
     segments: list[Segment] = Field(default_factory=list)
@@ -140,6 +142,7 @@ class FindClips(Plain):
     range_end_s: Seconds | None = None
     keywords: list[str] = Field(default_factory=list, max_length=50)
     weights: ScoreWeights = ScoreWeights()
+    tighten: bool = False
 
 
 class SubtitleStyle(Plain):
@@ -181,10 +184,27 @@ of it raised on a plain ground, for slides and screens. `auto` chooses, and the 
 """
 
 
+class ClipEdit(Plain):
+    """A stretch of the source that a clip can do without; it is left out where it is `applied`."""
+
+    start_s: Seconds
+    end_s: Seconds
+    reason: Literal["filler", "pause", "manual"] = "manual"
+    text: str = Field(default="", max_length=200)
+    applied: bool = True
+
+    @model_validator(mode="after")
+    def lasts(self) -> Self:
+        if self.end_s <= self.start_s:
+            raise ValueError("end_s must be greater than start_s")
+        return self
+
+
 class ClipCut(Plain):
     """A clip to render: its span of the source, its words (source time), how to frame it.
 
     `crop_track` holds the wanted subject centre over the span; the worker plans the smooth path.
+    `edits` are stretches to leave out, in any order.
     """
 
     clip_id: UUID
@@ -194,6 +214,7 @@ class ClipCut(Plain):
     end_s: Seconds
     words: list[Word] = Field(default_factory=list)
     crop_track: list[CropPoint] = Field(default_factory=list)
+    edits: list[ClipEdit] = Field(default_factory=list, max_length=1000)
     style: SubtitleStyle | None = SubtitleStyle()
 
 

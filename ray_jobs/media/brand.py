@@ -27,7 +27,7 @@ from ray_jobs.media.fonts import BrandFonts
 from ray_jobs.media.images import read_image
 from ray_jobs.media.probe import probe
 from ray_jobs.media.reframe import Size, crop_path, whole
-from ray_jobs.media.sound import RATE_HZ, Samples, clip_samples
+from ray_jobs.media.sound import RATE_HZ, Samples, cut_samples
 from ray_jobs.run import JobRun, Step
 
 MAX_LIFT_DB = 20.0
@@ -96,7 +96,7 @@ class Bumper:
         """Its sound, or silence of its length."""
         if not self.media.audio:
             return np.zeros((round(self.cut.duration_s * RATE_HZ), 2), np.float32)
-        return clip_samples(self.path, self.cut.start_s, self.cut.duration_s)
+        return cut_samples(self.path, self.cut)
 
 
 def bumper(

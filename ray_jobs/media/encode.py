@@ -28,7 +28,7 @@ from ray_jobs.media.filtergraph import (
 )
 from ray_jobs.media.fonts import check_drawn
 from ray_jobs.media.reframe import Corners, Framing
-from ray_jobs.media.sound import clip_samples, write_wave
+from ray_jobs.media.sound import cut_samples, write_wave
 
 X264_THREADS = 8
 AV1_PRESETS: dict[Speed, int] = {
@@ -206,7 +206,7 @@ def _input(source: Path, cut: Cut, media: MediaInfo, target: Path) -> list[str]:
     if not media.width:
         # A damaged stream may change its form on the way, which no filter graph survives.
         heard = target.with_suffix(".wav")
-        write_wave(clip_samples(source, cut.start_s, cut.duration_s), heard)
+        write_wave(cut_samples(source, cut), heard)
         return ["-i", f"file:{heard}"]
     seek = ["-ss", f"{cut.seek_s:.6f}"] if cut.seek_s > 0 else []
     return [*seek, *INPUT_OPTIONS, "-i", f"file:{source}"]

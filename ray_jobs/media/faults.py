@@ -178,11 +178,11 @@ def lag_s(heard: Samples, wanted: Samples) -> float | None:
 # ---- words -------------------------------------------------------------------------------------
 
 
-def cut_words(words: Sequence[Word], start_s: float, end_s: float) -> list[tuple[Word, float]]:
-    """Words that a cut at either end goes through, and which end it is."""
+def cut_words(words: Sequence[Word], edges_s: Sequence[float]) -> list[tuple[Word, float]]:
+    """Words that a cut at one of the times goes through, and which it is."""
     return [
         (word, edge_s)
-        for edge_s in (start_s, end_s)
+        for edge_s in edges_s
         for word in words
         if word.start_s + MID_WORD_S < edge_s < word.end_s - MID_WORD_S
     ]

@@ -90,7 +90,8 @@ def moving(
         node("setpts", f"PTS-{cut.start_s - cut.seek_s:.6f}/TB"),
         node("fps", fps=f"{cut.rate.numerator}/{cut.rate.denominator}", start_time=0),
         node("tpad", stop_mode="clone", stop=-1),
-        node("trim", end_frame=cut.frames),
+        node("trim", end_frame=cut.kept[-1][1]),
+        *_joined(cut),
     )
     colour = _colour(source, media)
     scaled = chain(_scaled(frame.scaled, colour, "lanczos"), node("setsar", 1))
@@ -112,6 +113,14 @@ def moving(
         node("crop", *frame.target, *corner) if frame.mode == "crop" else None,
         _tone(colour),
     )
+
+
+def _joined(cut: Cut) -> list[str]:
+    """Only the frames that are kept, closed up."""
+    if not cut.left_out:
+        return []
+    kept = "+".join(f"between(n,{first},{last - 1})" for first, last in cut.kept)
+    return [node("select", kept), node("setpts", f"N/({cut.rate})/TB")]
 
 
 def _split(frame: Framing, corner: npt.NDArray[np.int64], colour: "Colour") -> str:

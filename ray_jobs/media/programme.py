@@ -25,7 +25,7 @@ from ray_jobs.media.fonts import font_environment
 from ray_jobs.media.narration import Mixed, mixed, placed, read_speech
 from ray_jobs.media.quality import Brief, Shown
 from ray_jobs.media.reframe import Size, crop_path, framing
-from ray_jobs.media.sound import RATE_HZ, Levelled, Samples, clip_samples, deliver_sound
+from ray_jobs.media.sound import RATE_HZ, Levelled, Samples, cut_samples, deliver_sound
 
 STEADY = 0.004
 """Speech is not stretched by less than this share; nobody would hear it."""
@@ -152,7 +152,7 @@ def programme_sound(
     for number, part in enumerate(parts):
         progress(0.4 * number / len(parts))
         if has_sound:
-            beds.append((part.at_s, clip_samples(source, part.cut.start_s, part.cut.duration_s)))
+            beds.append((part.at_s, cut_samples(source, part.cut)))
         if part.speech:
             speech = _stretched(part.speech, part.stretch, target.with_name("stretched.wav"))
             voices.append((part.at_s + part.lead_s, speech))

@@ -172,7 +172,8 @@ def crop_path(
     for the two windows of a split, left and right, which hold still.
 
     The camera holds still while the subject stays well inside, follows it with bounded speed where
-    it does not, and jumps only where the track has a cut (`kernels.saliency.crop_track`).
+    it does not, and jumps only where the track has a cut (`kernels.saliency.crop_track`) or where
+    something of the source is left out.
     """
     scaled, target = np.array(frame.scaled, float), np.array(frame.window, float)
     window = target / scaled
@@ -188,6 +189,7 @@ def crop_path(
             np.array(begins), window=(window[0], window[1]), max_speed=MAX_SPEED_PER_S,
         )  # fmt: skip
         centres, shots = _at_frames(planned, known_s, begins, times_s)
+    shots = sorted({*shots, *_joins(times_s)})
     for first, last in pairwise([*shots, len(times_s)]):
         centres[first:last] = _calm(centres, times_s, first, last)
     return _corners(centres, frame)
@@ -266,6 +268,12 @@ def _at_frames(
         if start > shots[-1]:
             shots.append(start)
     return centres, shots
+
+
+def _joins(times_s: npt.NDArray[np.float64]) -> list[int]:
+    """Frames before which some of the source's are left out."""
+    steps_s = np.diff(times_s)
+    return (np.flatnonzero(steps_s > 1.5 * steps_s.min(initial=np.inf)) + 1).tolist()
 
 
 def _calm(line: Centres, times_s: npt.NDArray[np.float64], first: int, last: int) -> Centres:

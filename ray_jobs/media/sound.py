@@ -4,6 +4,7 @@ import wave
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from kernels.loudness import LoudnessResult, measure
 from kernels.mix import limit
 from ray_jobs.contract import Loudness
 from ray_jobs.media.audio import read_audio
+from ray_jobs.media.cut import Cut
 from ray_jobs.media.ffmpeg import ffmpeg
 
 RATE_HZ = 48_000
 CHANNELS = 2
 BITRATE = "192k"
 FADE_S = 0.015
+JOIN_S = 0.012
 MAX_PASSES = 6
 MAX_GAIN_DB = 40.0
 CODEC_MARGIN_DB = 0.25
@@ -50,6 +53,31 @@ def clip_samples(source: Path, start_s: float, duration_s: float) -> Samples:
         sound[:ramp] *= rise
         sound[-ramp:] *= rise[::-1]
     return sound
+
+
+def cut_samples(source: Path, cut: Cut) -> Samples:
+    """The samples of a cut, crossfaded where something is left out, as long as its pictures."""
+    length = cut.kept[-1][1]
+    sound = clip_samples(source, cut.start_s, float(length / cut.rate))
+    if not cut.left_out:
+        return sound
+    edges = [(_sample_at(first, cut), _sample_at(last, cut)) for first, last in cut.kept]
+    parts = [sound[first:last] for first, last in edges]
+    for number, (first, last) in enumerate(pairwise(edges)):
+        # Either side goes on for half the fade into what is left out.
+        before, after, half = first[1], last[0], round(JOIN_S * RATE_HZ / 2)
+        half = min(half, (after - before) // 2, *(len(part) // 2 for part in parts[number:][:2]))
+        if half:
+            mix = np.linspace(0, 1, 2 * half, endpoint=False, dtype=np.float32)[:, None]
+            faded = sound[before - half : before + half] * (1 - mix)
+            faded += sound[after - half : after + half] * mix
+            parts[number] = np.concatenate([parts[number][:-half], faded[:half]])
+            parts[number + 1] = np.concatenate([faded[half:], parts[number + 1][half:]])
+    return np.concatenate(parts)
+
+
+def _sample_at(frame: int, cut: Cut) -> int:
+    return round(frame / cut.rate * RATE_HZ)
 
 
 def write_wave(sound: Samples, target: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,13 +46,9 @@ def sample(
     parts = []
     for number, first in enumerate(starts):
         tick()
-        shift_s = float(first / cut.rate)
-        part = replace(
-            cut, start_s=cut.start_s + shift_s, seek_s=cut.seek_s + shift_s, frames=length
-        )
         path = target.with_name(f"sample-{number}.mp4")
         render_picture(
-            path, source, media, part, frame, corners[first : first + length],
+            path, source, media, cut.part(first, length), frame, corners[first : first + length],
             subtitles=None, encoder=LOSSLESS, progress=lambda _: tick(),
         )  # fmt: skip
         parts.append(path)

@@ -13,7 +13,7 @@ TABLES = {
     },
     "clips": {
         "project_id": "project", "video_id": "video", "parts": "'[]'", "segment_ids": "'[]'",
-        "crop_track": "'[]'", "rank": "n", "status": "'suggested'", "end_s": "1",
+        "crop_track": "'[]'", "edits": "'[]'", "rank": "n", "status": "'suggested'", "end_s": "1",
     },
     "transcripts": {"video_id": "video", "segments": "'[]'"},
     "transcript_revisions": {"transcript_id": "transcript", "revision": "n", "diff": "'[]'"},

@@ -145,6 +145,31 @@ class TestClips:
         assert [point["x"] for point in hand.job.spec["clips"][0]["crop_track"]] == [0.2, 0.8]
         await hand.report("failed", problem={"code": "encode_failed", "detail": "x"})
 
+    async def test_a_clips_edits_are_a_persons_to_change(self, api, client, app):
+        video, clip = await api.with_clips()
+        path = f"/v1/clips/{clip['id']}"
+        assert (await api.call("GET", path))["edits"] == []
+        length_s = round(clip["end_s"] - clip["start_s"], 3)
+        edits = [
+            {"start_s": 0.5, "end_s": 1.0, "reason": "filler", "text": "um"},
+            {"start_s": 2.0, "end_s": 2.5, "applied": False},
+        ]
+        changed = await api.call("PATCH", path, edits=edits)
+        assert changed["playing_s"] == pytest.approx(length_s - 0.5)
+        assert [edit["reason"] for edit in changed["edits"]] == ["filler", "manual"]
+        for wrong in (
+            [{"start_s": 0.5, "end_s": clip["end_s"] + 5}],
+            [{"start_s": clip["start_s"], "end_s": clip["end_s"]}],
+            [{"start_s": 1.0, "end_s": 1.0}],
+        ):
+            await api.call("PATCH", path, 422, edits=wrong)
+        export = f"/v1/projects/{video['project_id']}/export"
+        await api.call("POST", export, 202, clip_ids=[clip["id"]])
+        hand = await claimed(client, app.ctx.settings, JobKind.EXPORT)
+        (ordered,) = hand.job.spec["clips"]
+        assert [edit["applied"] for edit in ordered["edits"]] == [True, False]
+        await hand.report("failed", problem={"code": "encode_failed", "detail": "x"})
+
     async def test_a_clip_cannot_end_before_it_starts(self, api):
         _, clip = await api.with_clips()
         await api.call("PATCH", f"/v1/clips/{clip['id']}", 422, start_s=5.0, end_s=1.0)

@@ -8,10 +8,12 @@ SPEECHLIKE = "aevalsrc=0.3*sin(2*PI*(200+80*sin(9*t))*t)*(0.4+0.6*gt(sin(7*t)\\,
 COUNTED = "color=black:s=320x180:r=25:d=4,format=gray,geq=lum='N*2+20',format=yuv420p"
 
 
-def clip(start_s=1.0, end_s=3.0, *, words=(), style=None, track=(), title="A clip") -> ClipCut:
+def clip(
+    start_s=1.0, end_s=3.0, *, words=(), style=None, track=(), edits=(), title="A clip"
+) -> ClipCut:
     return ClipCut(
         clip_id=uuid4(), rank=1, title=title, start_s=start_s, end_s=end_s, words=list(words),
-        style=style, crop_track=list(track),
+        style=style, crop_track=list(track), edits=list(edits),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from kernels.loudness import measure
 from ray_jobs.contract import (
+    ClipEdit,
     CropPoint,
     Export,
     Loudness,
@@ -72,6 +73,52 @@ class TestFrames:
             reds = [f.to_ndarray(format="rgb24")[..., 0].mean() for f in film.decode(video=0)]
         assert min(reds[:24]) > 200
         assert max(reds[26:]) < 60
+
+
+class TestEdits:
+    EDITS = [ClipEdit(start_s=1.6, end_s=2.2, reason="filler"), ClipEdit(start_s=2.6, end_s=2.8)]
+    SHOWN = [*range(25, 40), *range(55, 65), *range(70, 75)]
+
+    def test_what_is_left_out_is_neither_seen_nor_heard(self, recorded, delivered):
+        source = recorded()
+        run, made, path = delivered(source, clip(1.0, 3.0, edits=self.EDITS))
+        seen, there = lumas(path), lumas(run.fetch(source.object))
+        assert made.frames == len(seen) == 30
+        np.testing.assert_allclose(seen, [there[n] for n in self.SHOWN], atol=1.1)
+        sound = read_audio(path, rate_hz=48000, channels=1)
+        assert abs(len(sound) / 48000 - made.duration_s) <= 1 / RATE
+
+    def test_subtitles_and_timelines_follow(self, recorded, delivered):
+        words = said("one", "um", "two", start_s=1.1, each_s=0.55)
+        style = SubtitleStyle(animation="none")
+        run, made, _ = delivered(
+            recorded(), clip(1.0, 3.0, edits=self.EDITS, words=words, style=style)
+        )
+        files = {a.kind: run.fetch(a.object) for a in [*made.subtitles, *made.timelines]}
+        srt = files["subtitles_srt"].read_text()
+        assert "um" not in srt
+        assert "one two" in srt
+        timeline = json.loads(files["timeline_otio"].read_text())
+        track = timeline["tracks"]["children"][0]["children"]
+        ranges = [item["source_range"] for item in track]
+        assert [int(r["start_time"]["value"]) for r in ranges] == [25, 55, 70]
+        assert [int(r["duration"]["value"]) for r in ranges] == [15, 10, 5]
+
+    def test_an_edit_through_a_word_is_told(self, recorded, delivered):
+        words = said("one", "enormous", "two", start_s=1.1, each_s=0.5)
+        edits = [ClipEdit(start_s=1.8, end_s=2.3)]
+        _, made, _ = delivered(recorded(), clip(1.0, 3.0, words=words, edits=edits))
+        told = [f for f in made.findings if f.code == "cut_mid_word"]
+        assert {(f.start_s < f.end_s, "edit" in f.message) for f in told} == {(True, True)}
+
+    def test_a_preview_shows_the_words_that_are_left(self, recorded, job_run):
+        words = said("one", "um", "two", start_s=1.1, each_s=0.55)
+        spec = StyleSubtitles(
+            source=recorded(), clip=clip(1.0, 3.0, words=words, edits=self.EDITS), height=360
+        )
+        run = job_run(spec)
+        files = {a.kind: run.fetch(a.object) for a in style_subtitles(run, spec).artifacts}
+        assert "um" not in files["subtitles_vtt"].read_text()
 
 
 class TestLayouts:

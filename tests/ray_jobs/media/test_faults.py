@@ -112,4 +112,4 @@ def test_only_words_that_a_cut_goes_through_are_cut():
             [("before", 0.5, 1.02), ("through", 0.8, 1.3), ("in", 1.4, 1.9), ("edge", 1.96, 2.4)]
         )
     ]
-    assert [(w.text, e) for w, e in faults.cut_words(words, 1.0, 2.0)] == [("through", 1.0)]
+    assert [(w.text, e) for w, e in faults.cut_words(words, (1.0, 2.0))] == [("through", 1.0)]

@@ -100,3 +100,14 @@ class TestData:
         _, _, data = self.path(0.3, 0.7)
         points = [CropPoint.model_validate(point) for point in data["paths"][0]]
         assert len(points) < len(TIMES_S) / 4
+
+
+def test_the_camera_is_at_once_where_the_subject_is_after_something_was_left_out():
+    still = [CropPoint(time_s=n / 5, x=0.3, y=0.5) for n in range(20)]
+    moving = [CropPoint(time_s=4 + n / 5, x=0.3 + 0.02 * n, y=0.5) for n in range(20)]
+    rest = [CropPoint(time_s=8 + n / 5, x=0.7, y=0.5) for n in range(20)]
+    times_s = np.concatenate([np.arange(0, 3, 0.04), np.arange(9, 12, 0.04)])
+    frame, _, _ = laid_out(media(), UPRIGHT, "track", [*still, *moving, *rest])
+    corners = crop_path([*still, *moving, *rest], frame, times_s)[:, 0]
+    assert len(set(corners[:75])) == len(set(corners[75:])) == 1
+    assert corners[75] - corners[74] > 0.3 * frame.scaled.width

@@ -3,6 +3,7 @@ put in.
 """
 
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from kernels.loudness import measure
 from ray_jobs.contract import Loudness
 from ray_jobs.failures import Failure
 from ray_jobs.media.audio import read_audio
+from ray_jobs.media.cut import Cut
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.sound import (
     CHANNELS,
     MAX_GAIN_DB,
     RATE_HZ,
     clip_samples,
+    cut_samples,
     decoded,
     deliver_sound,
 )
@@ -227,3 +230,15 @@ def test_the_file_lasts_as_long_as_its_samples(tmp_path):
     # What was put in starts where it starts: no priming is left before it.
     lag = int(np.argmax(np.correlate(played[:4_000, 0], sound[1_000:3_000, 0], mode="valid")))
     assert lag == 1_000
+
+
+def test_a_cut_with_a_gap_is_as_long_as_its_pictures_and_does_not_click(ramp):
+    cut = Cut(0.2, 0.2, Fraction(25), 30, left_out=((10, 15),))
+    sound = cut_samples(ramp, cut)
+    assert sound.shape == (round(30 / 25 * RATE_HZ), 2)
+    before, after = 10 * RATE_HZ // 25, 15 * RATE_HZ // 25
+    truth = (9600 + np.r_[:before, after : 35 * RATE_HZ // 25]) / 96_000
+    away = np.r_[1_000 : before - 500, before + 500 : len(sound) - 1_000]
+    np.testing.assert_allclose(sound[away, 0], truth[away], atol=1e-5)
+    # The jump of 0.1 is spread over the join.
+    assert np.abs(np.diff(sound[1_000:-1_000, 0])).max() < 1e-3
