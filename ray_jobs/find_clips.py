@@ -53,7 +53,7 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
     )  # fmt: skip
     measured = analysis.ref("features.npz")
     choosing = run.step(
-        "choose", lambda d: choose(run, spec, analysis, d), version=4, weight=1.5,
+        "choose", lambda d: choose(run, spec, analysis, d), version=5, weight=1.5,
         params=spec.model_dump(mode="json", exclude={"source", "transcript_id"}),
         inputs=[measured.sha256],
     )  # fmt: skip

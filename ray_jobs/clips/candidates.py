@@ -35,6 +35,7 @@ class Unit:
     end_s: float
     words: tuple[Word, ...] = ()
     segment_ids: tuple[str, ...] = ()
+    speaker: str | None = None
 
     @property
     def text(self) -> str:
@@ -188,6 +189,7 @@ def _apart(units: Sequence[Unit], duration_s: float) -> list[Unit]:
                 max(over.end_s, cut.end_s),
                 over.words + cut.words,
                 tuple(dict.fromkeys(over.segment_ids + cut.segment_ids)),
+                over.speaker if over.speaker == cut.speaker else None,
             )
         placed.append(cut)
     return placed
@@ -213,7 +215,9 @@ def _parted(unit: Unit, longest_s: float) -> list[Unit]:
     return [
         part
         for half, end_s in zip(halves, ends, strict=True)
-        for part in _parted(Unit(half[0].start_s, end_s, tuple(half), unit.segment_ids), longest_s)
+        for part in _parted(
+            replace(unit, start_s=half[0].start_s, end_s=end_s, words=tuple(half)), longest_s
+        )
     ]
 
 
@@ -250,19 +254,19 @@ def shots_within(features: Features, start_s: float, end_s: float) -> list[Unit]
 
 
 def sentences(segments: Sequence[Segment]) -> list[Unit]:
-    """Words grouped at sentence ends and long pauses, whatever the segments' own bounds.
-
-    Where time goes back somebody else speaks.
+    """Words grouped at sentence ends, long pauses and changes of the speaker, whatever the
+    segments' own bounds. Where time goes back somebody else speaks.
     """
-    tagged = [(word, segment.id) for segment in segments for word in segment.words]
+    tagged = [(word, segment) for segment in segments for word in segment.words]
     units: list[Unit] = []
-    run: list[tuple[Word, str]] = []
-    for position, (word, segment_id) in enumerate(tagged):
-        run.append((word, segment_id))
-        following = tagged[position + 1][0] if position + 1 < len(tagged) else None
+    run: list[tuple[Word, Segment]] = []
+    for position, (word, segment) in enumerate(tagged):
+        run.append((word, segment))
+        following, then = tagged[position + 1] if position + 1 < len(tagged) else (None, segment)
         pause_s = following.start_s - word.end_s if following else float("inf")
         long = word.end_s - run[0][0].start_s > MAX_SENTENCE_S
         another = following is not None and following.start_s < word.start_s
+        another = another or then.speaker != segment.speaker
         pauses = pause_s >= PAUSE_S or (long and pause_s > 0.15)
         if SENTENCE_END.search(word.text) or pauses or another:
             units.append(_unit(run))
@@ -270,12 +274,13 @@ def sentences(segments: Sequence[Segment]) -> list[Unit]:
     return units
 
 
-def _unit(run: Sequence[tuple[Word, str]]) -> Unit:
+def _unit(run: Sequence[tuple[Word, Segment]]) -> Unit:
     return Unit(
         min(word.start_s for word, _ in run),
         max(word.end_s for word, _ in run),
         tuple(word for word, _ in run),
-        tuple(dict.fromkeys(segment_id for _, segment_id in run)),
+        tuple(dict.fromkeys(segment.id for _, segment in run)),
+        run[0][1].speaker,
     )
 
 

@@ -32,6 +32,8 @@ HOOKS = (
 )
 TITLE_CHARS = 70
 WORDLESS = 0.5
+TURN_S = 2.0
+"""Who speaks again after a longer silence begins anew."""
 
 
 def hook(text: str) -> tuple[float, list[str]]:
@@ -41,21 +43,43 @@ def hook(text: str) -> tuple[float, list[str]]:
     return min(1.0, sum(weight for _, weight in found) + short), [name for name, _ in found]
 
 
-def completeness(units: Sequence[Unit]) -> tuple[float, str]:
-    """Whether a span begins and ends a thought, 0..1, and what is amiss."""
-    if not any(unit.words for unit in units):
+def completeness(
+    units: Sequence[Unit], first: int, last: int, *, conversation: bool = False
+) -> tuple[float, str]:
+    """Whether the span from unit `first` to `last` begins and ends a thought, 0..1, and what is
+    amiss. In a conversation a turn is not to be broken, nor a question parted from its answer.
+    """
+    if not any(unit.words for unit in units[first : last + 1]):
         return WORDLESS, "nobody speaks"
-    value, notes = 1.0, []
-    if DANGLING.match(units[0].text):
+    value, notes, opening, closing = 1.0, [], units[first], units[last]
+    before = units[first - 1] if first else None
+    after = units[last + 1] if last + 1 < len(units) else None
+    if DANGLING.match(opening.text):
         value -= 0.4
         notes.append("begins in the middle of a thought")
-    if units[-1].words and not SENTENCE_END.search(units[-1].text):
+    elif conversation and _one_turn(before, opening):
+        value -= 0.15
+        notes.append("begins in the middle of a turn")
+    if closing.words and not SENTENCE_END.search(closing.text):
         value -= 0.3
         notes.append("ends without a full stop")
-    if len(units) == 1 and 0 < len(units[0].words) < 5:
+    elif conversation and _one_turn(closing, after):
+        value -= 0.15
+        notes.append("ends in the middle of a turn")
+    elif conversation and after and closing.text.endswith("?") and after.words:
+        value -= 0.3
+        notes.append("ends before the answer")
+    if first == last and 0 < len(opening.words) < 5:
         value -= 0.2
         notes.append("a single short phrase")
     return max(0.0, value), "; ".join(notes) or "begins and ends a thought"
+
+
+def _one_turn(before: Unit | None, after: Unit | None) -> bool:
+    """Whether one and the same person goes on speaking."""
+    if before is None or after is None or before.speaker is None:
+        return False
+    return before.speaker == after.speaker and after.start_s - before.end_s < TURN_S
 
 
 def topic_shifts(vectors: np.ndarray) -> np.ndarray:

@@ -5,13 +5,14 @@ unit has a meaning of its own and by the recording's own 5th to 95th percentile 
 that cannot be measured (no sound, no pictures, no words) weighs nothing and says so.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kernels.window_scores import Parts, window_parts
 from ray_jobs.clips import language
-from ray_jobs.clips.candidates import Candidates
+from ray_jobs.clips.candidates import Candidates, Unit
 from ray_jobs.clips.features import RATE_HZ, Features
 from ray_jobs.contract import Evidence, FindClips, ScorePart, ScoreWeights
 from ray_jobs.engines import meaning
@@ -65,7 +66,9 @@ class Scored:
             note = ", ".join(self.hooks[first][1]) or "nothing that pulls"
         if name == "completeness" and part.known:
             last = int(candidates.last[i])
-            note = language.completeness(candidates.units[first : last + 1])[1]
+            note = language.completeness(
+                candidates.units, first, last, conversation=conversation(candidates.units)
+            )[1]
         return Evidence(start_s=start_s, end_s=end_s, words=words, note=note)
 
 
@@ -89,6 +92,11 @@ def score(spec: FindClips, features: Features, candidates: Candidates) -> Scored
     for name, part in ordered.items():
         total += weights[name] * np.round(part.normalised, 6)
     return Scored(ordered, weights, total, hooks, vectors)
+
+
+def conversation(units: Sequence[Unit]) -> bool:
+    """Whether more than one person is known to speak."""
+    return len({unit.speaker for unit in units if unit.speaker}) > 1
 
 
 def by_percentile(raw: np.ndarray) -> np.ndarray:
@@ -177,8 +185,9 @@ def _said(
         return {name: unknown(count, why) for name in names}, [(0.0, [])] * len(units), None
     hooks = [language.hook(unit.text) for unit in units]
     pull = np.array([value for value, _ in hooks])[candidates.first]
+    talk = conversation(units)
     whole = np.array([
-        language.completeness(units[a : b + 1])[0]
+        language.completeness(units, a, b, conversation=talk)[0]
         for a, b in zip(candidates.first, candidates.last, strict=True)
     ])  # fmt: skip
     parts = {

@@ -89,6 +89,15 @@ def test_nobody_speaks_so_shots_make_the_units(order):
     assert {unit.start_s for unit in found.units} == {0.0, 9.0, 21.0, 30.0}
 
 
+def test_sentences_end_where_somebody_else_goes_on():
+    first, second = spoken((0.0, "and so we"), (0.9, "measured it again."))
+    people = [first.model_copy(update={"speaker": "A"}), second.model_copy(update={"speaker": "B"})]
+    assert [unit.text for unit in sentences([first, second])] == ["and so we measured it again."]
+    assert [(unit.text, unit.speaker) for unit in sentences(people)] == [
+        ("and so we", "A"), ("measured it again.", "B"),
+    ]  # fmt: skip
+
+
 def test_shots_fill_long_silence_between_sentences(order):
     features = measured(60.0, shots=(0.0, 15.0, 30.0, 45.0))
     spec = order(60.0, spoken((1.0, "hello there."), (55.0, "good bye.")), min_duration_s=8)

@@ -1,5 +1,7 @@
 """What the words are taken to say: hooks, whole thoughts, topics, titles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -17,6 +19,10 @@ def unit(text: str, start_s: float = 0.0) -> Unit:
         if token
     )
     return Unit(start_s, start_s + 1, words)
+
+
+def whole_of(*units: Unit) -> tuple[float, str]:
+    return completeness(units, 0, len(units) - 1)
 
 
 @given(st.text(max_size=200))
@@ -45,16 +51,31 @@ def test_a_hook_names_what_pulls():
     ],
 )
 def test_completeness_says_what_is_amiss(texts, note):
-    value, said = completeness([unit(text) for text in texts])
+    value, said = whole_of(*(unit(text) for text in texts))
     assert said == note
     assert (value == 1.0) == (note == "begins and ends a thought")
 
 
 def test_a_span_in_which_nobody_speaks_is_no_finished_thought():
-    whole, _ = completeness([unit("The river bends where it slows down.")])
-    silent, _ = completeness([unit("")])
-    broken, _ = completeness([unit("and where it"), unit("never")])
+    whole, _ = whole_of(unit("The river bends where it slows down."))
+    silent, _ = whole_of(unit(""))
+    broken, _ = whole_of(unit("and where it"), unit("never"))
     assert broken < silent < whole
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "note"),
+    [(0, 3, "begins and ends a thought"), (1, 3, "begins in the middle of a turn"),
+     (0, 2, "ends in the middle of a turn"), (0, 1, "ends before the answer")],
+)  # fmt: skip
+def test_a_turn_is_not_to_be_broken_nor_a_question_parted_from_its_answer(first, last, note):
+    said = ["Rivers bend.", "Why do they all bend?", "The water wears down a bank.", "It does."]
+    units = [
+        replace(unit(text, at), speaker=who)
+        for at, (text, who) in enumerate(zip(said, "AABB", strict=True))
+    ]
+    assert completeness(units, first, last, conversation=True)[1] == note
+    assert completeness(units, first, last)[1] == "begins and ends a thought"
 
 
 # ---- titles --------------------------------------------------------------------------------------
