@@ -4,7 +4,7 @@ from sanic import Blueprint
 from sanic.blueprints import BlueprintGroup
 from sanic_routing.route import Route
 
-from control import idempotency, throttle
+from control import idempotency, parameters, throttle
 from control.access import require_member, require_user, require_worker
 from control.artifacts import routes as artifacts
 from control.audit import routes as audit
@@ -17,6 +17,7 @@ from control.dmca import routes as dmca
 from control.exports import routes as exports
 from control.jobs import routes as jobs
 from control.jobs import stream
+from control.observability import exposition
 from control.observability import routes as observability
 from control.organizations import routes as organizations
 from control.projects import routes as projects
@@ -64,6 +65,8 @@ MEMBER: BlueprintGroup = Blueprint.group(
     url_prefix="/v1",
 )
 
+OPERATOR: BlueprintGroup = Blueprint.group(exposition.blueprint)
+
 WORKER: BlueprintGroup = Blueprint.group(
     jobs.worker_blueprint,
     url_prefix="/v1",
@@ -74,12 +77,14 @@ USER.on_request(require_user)
 MEMBER.on_request(require_member)
 for group in (USER, MEMBER):
     group.on_request(throttle.person)
+    group.on_request(parameters.check)
+OPERATOR.on_request(exposition.require_operator)
 WORKER.on_request(require_worker)
 for group in (USER, MEMBER):
     group.on_request(idempotency.begin)
     group.on_response(idempotency.finish)
 
-DOORS = {"open": OPEN, "user": USER, "member": MEMBER, "worker": WORKER}
+DOORS = {"open": OPEN, "user": USER, "member": MEMBER, "operator": OPERATOR, "worker": WORKER}
 
 
 def door_of(route: Route) -> str:

@@ -15,6 +15,7 @@ from control import database, errors, openapi
 from control.api import DOORS
 from control.errors import BadRequest, Unavailable
 from control.events import Hub
+from control.observability import exposition
 from control.settings import Settings
 from control.storage import open_store
 from control.store import routes as store
@@ -103,9 +104,15 @@ async def _end(request: Request, response: HTTPResponse) -> None:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Vary"] = "Origin"
     began_s = getattr(request.ctx, "began_s", None)
-    wall_ms = 0.0 if began_s is None else (time.perf_counter() - began_s) * 1e3
+    wall_s = 0.0 if began_s is None else time.perf_counter() - began_s
+    exposition.count(request, response.status, wall_s)
     access_log.info(
-        "%s %s %d %.1f ms %s", request.method, request.path, response.status, wall_ms, request.id
+        "%s %s %d %.1f ms %s",
+        request.method,
+        request.path,
+        response.status,
+        wall_s * 1e3,
+        request.id,
     )
 
 

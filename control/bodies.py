@@ -1,14 +1,38 @@
 """What comes in is parsed at the edge, what goes out is a model: the two ends of every handler."""
 
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict
-from pydantic_core import from_json
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    RootModel,
+    ValidationError,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, from_json
 from sanic import HTTPResponse, Request
 
-from control.errors import BadRequest, Invalid, UnsupportedMediaType
+from control.errors import BadRequest, Invalid, UnsupportedMediaType, pointed
 
-__all__ = ["In", "Out", "Patch", "body", "etag", "parsed_json", "query", "reply"]
+__all__ = [
+    "In", "Moment", "Out", "Patch", "body", "etag", "parsed_json", "query", "refuse_nul", "reply",
+]  # fmt: skip
+
+
+def _written_out(moment: Any) -> Any:
+    """A time as it came, unless it is a number, which may be seconds or milliseconds of any day."""
+    if not isinstance(moment, datetime) and (not isinstance(moment, str) or ":" not in moment):
+        raise ValueError("must be a date and a time with its offset, as in 2026-03-01T12:00:00Z")
+    return moment
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+"""A point in time as RFC 3339 writes it, with its offset."""
 
 
 class In(BaseModel):
@@ -18,7 +42,35 @@ class In(BaseModel):
 
 
 class Patch(In):
-    """A partial update: every field has a default, and only those that were sent are used."""
+    """A partial update: every field has a default, and only those that were sent are used.
+
+    None is a field that was not sent. A null that was sent is refused, but for the fields named
+    in `clears`, which it empties.
+    """
+
+    clears: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_idle_nulls(cls, sent: Any) -> Any:
+        given = sent if isinstance(sent, dict) else {}
+        nulls = [n for n in cls.model_fields if n in given and given[n] is None]
+        if wrong := sorted(set(nulls) - cls.clears):
+            errors = [{"at": name, "message": "must not be null"} for name in wrong]
+            raise Invalid(errors=errors)
+        return sent
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core)
+        for name, field in handler.resolve_ref_schema(schema)["properties"].items():
+            if name not in cls.clears and field.get("default", ...) is None:
+                kinds = [kind for kind in field.pop("anyOf") if kind != {"type": "null"}]
+                field.pop("default")
+                field.update(kinds[0] if len(kinds) == 1 else {"anyOf": kinds})
+        return schema
 
 
 class Out(BaseModel):
@@ -37,11 +89,14 @@ def body(request: Request, model: type[M]) -> M:
     ------
     BadRequest, UnsupportedMediaType
         400 and 415 as `parsed_json` says.
-    Invalid, pydantic.ValidationError
+    Invalid
         422 with what is wrong where; also for NUL characters, which PostgreSQL cannot store.
     """
     parsed_json(request)
-    return model.model_validate_json(request.body or b"{}")
+    try:
+        return model.model_validate_json(request.body or b"{}")
+    except ValidationError as error:
+        raise Invalid(errors=pointed(error, below=issubclass(model, RootModel))) from None
 
 
 def parsed_json(request: Request) -> Any:
@@ -58,39 +113,41 @@ def parsed_json(request: Request) -> Any:
     """
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind and kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaType
+        raise UnsupportedMediaType("Send Content-Type: application/json.")
     raw: bytes = request.body or b"{}"
     try:
         data = from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise BadRequest(f"The body is not JSON: {error}.", code="malformed_json") from None
     if b"\\u0000" in raw:
-        _refuse_nul(data, "")
+        refuse_nul(data, "")
     return data
 
 
-def _refuse_nul(data: Any, at: str) -> None:
+def refuse_nul(data: Any, at: str = "") -> None:
+    """Raise `Invalid` for a NUL character anywhere in plain data."""
     match data:
         case str() if "\0" in data:
             raise Invalid.at(at, "must not contain the NUL character")
         case dict():
             for key, value in data.items():
-                _refuse_nul(key, at)
-                _refuse_nul(value, f"{at}.{key}".lstrip("."))
+                refuse_nul(key, at)
+                refuse_nul(value, f"{at}.{key}".lstrip("."))
         case list():
             for index, value in enumerate(data):
-                _refuse_nul(value, f"{at}.{index}".lstrip("."))
+                refuse_nul(value, f"{at}.{index}".lstrip("."))
 
 
 def query(request: Request, model: type[M]) -> M:
     """The query string as a model, page parameters aside; a repeated name is its last value."""
     ours = model.model_fields
+    asked = request.get_args(keep_blank_values=True)  # `?limit=` is a limit, and none that counts
     given = {
         name: values if "list" in str(ours[name].annotation) else values[-1]
-        for name, values in request.args.items()
+        for name, values in asked.items()
         if name in ours
     }
-    if any("\0" in value for values in request.args.values() for value in values):
+    if any("\0" in value for values in asked.values() for value in values):
         raise Invalid.at("query", "must not contain the NUL character")
     return model.model_validate(given)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from asyncpg import DataError
 from pydantic import ValidationError
-from pydantic_core import to_json
+from pydantic_core import ErrorDetails, to_json
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import MethodNotAllowed, SanicException
 from tortoise.exceptions import IntegrityError, OperationalError
@@ -91,7 +91,7 @@ class TooLarge(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    status, code, title = 415, "unsupported_media_type", "Send Content-Type: application/json"
+    status, code, title = 415, "unsupported_media_type", "The body is of another type than wanted"
 
 
 class Invalid(ApiError):
@@ -134,12 +134,37 @@ CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "
          426: "upgrade_required", 503: "unavailable"}  # fmt: skip
 
 
-def pointed(error: ValidationError) -> Sequence[Pointed]:
-    """Pydantic's findings as `{at, message}`, never the offending input itself."""
+def pointed(error: ValidationError, *, below: int = 0) -> Sequence[Pointed]:
+    """Pydantic's findings as `{at, message}`, never the offending input itself.
+
+    The first `below` parts of every place are left out: they name the member of a union, which a
+    caller did not write.
+    """
     return [
-        {"at": ".".join(str(part) for part in item["loc"]), "message": item["msg"]}
-        for item in error.errors(include_url=False, include_input=False, include_context=False)
-    ][:100]
+        {"at": ".".join(str(part) for part in at[below:] or at), "message": message}
+        for at, message in (
+            _said(item) for item in error.errors(include_url=False, include_input=False)[:100]
+        )
+    ]
+
+
+def _said(item: ErrorDetails) -> tuple[tuple[int | str, ...], str]:
+    """Where one finding is and what it says, in words for people who have never seen Pydantic."""
+    at, context = item["loc"], item.get("ctx", {})
+    match item["type"]:
+        case "missing":
+            return at, "is required"
+        case "extra_forbidden":
+            return at, "is no field of this"
+        case "union_tag_not_found":
+            return (*at, context["discriminator"].strip("'")), "is required"
+        case "union_tag_invalid":
+            tag = context["discriminator"].strip("'")
+            return (*at, tag), f"must be one of {context['expected_tags']}"
+        case "value_error":
+            return at, item["msg"].removeprefix("Value error, ")
+        case _:
+            return at, item["msg"]
 
 
 def as_problem(error: Exception) -> ApiError:

@@ -8,7 +8,8 @@ Every handler carries one decorator, below its route::
         \"\"\"Start a project.\"\"\"
 
 `body` and `query` are models of what comes in, `returns` of what goes out, `lists` of the items
-of a paged list. The docstring's first line is the summary, the function's name the operation id.
+of a paged list; `text` is the type of an answer that is no JSON. The docstring's first line is the
+summary, the function's name the operation id.
 The decorator changes nothing of the handler.
 """
 
@@ -16,6 +17,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -31,9 +33,11 @@ from control.paging import Listing, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
+DOCUMENTED = ("/v1", "/metrics")
 REFERENCE = "#/components/schemas/{model}"
 # Open routes that refuse all the same: closed sign-up, an unknown invitation, a forged signature.
 FORBIDS = frozenset({"/v1/users"})
+MATCHED = frozenset({"PUT", "PATCH", "DELETE"})
 FINDS = frozenset({"/v1/billing/payments/notifications"})
 MEANINGS = {error.status: error.title for error in ApiError.__subclasses__()} | {
     ApiError.status: ApiError.title
@@ -51,6 +55,7 @@ class Spec:
     returns: type[BaseModel] | None = None
     lists: type[BaseModel] | None = None
     status: int = 200
+    text: str | None = None
 
 
 def spec(
@@ -60,11 +65,12 @@ def spec(
     returns: type[BaseModel] | None = None,
     lists: type[BaseModel] | None = None,
     status: int = 200,
+    text: str | None = None,
 ) -> Callable[[F], F]:
     """Note what a handler takes and gives."""
 
     def note(handler: F) -> F:
-        handler.spec = Spec(body, query, returns, lists, status)  # type: ignore[attr-defined]
+        handler.spec = Spec(body, query, returns, lists, status, text)  # type: ignore[attr-defined]
         return handler
 
     return note
@@ -90,9 +96,20 @@ class WebSocketQuery(BaseModel):
     org_id: UUID
 
 
+def parameters_of(handler: Callable[..., Any]) -> frozenset[str]:
+    """The names of the query that an operation reads."""
+    noted: Spec = getattr(handler, "spec", Spec())
+    models = (noted.query, Page if noted.lists else None)
+    return frozenset(name for model in models if model for name in model.model_fields)
+
+
 def plain_path(route: Route) -> str:
     """A route's path as its users write it: `/v1/jobs/{job_id}:cancel`."""
-    path = "/" + route.path.strip("/")
+    return _plain("/" + route.path.strip("/"))
+
+
+@cache
+def _plain(path: str) -> str:
     path = re.sub(r"<word:\(\?P<word>([^)]*)\)>", r"\1", path)
     path = re.sub(r"<(\w+):\(\?P<\w+>[^)]*\)(:[\w-]+|)>", r"{\1}\2", path)
     return re.sub(r"<(?:__\w+__:)?(\w+)(?::[^>]*)?>", r"{\1}", path)
@@ -113,7 +130,7 @@ def operations(app: Sanic) -> Iterator[tuple[str, str, Route, Spec]]:
     """Every method and path of the API with its route and what is noted on its handler."""
     for route in app.router.routes:
         path = plain_path(route)
-        if not path.startswith("/v1"):
+        if not path.startswith(DOCUMENTED):
             continue
         default = Spec(status=101) if is_websocket(route) else Spec()
         noted = getattr(handler_of(route), "spec", default)
@@ -184,7 +201,7 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
     operation: Json = {
         "operationId": handler_of(route).__name__,
         "summary": summary.rstrip("."),
-        "tags": [path.split("/")[2].partition(":")[0]],
+        "tags": [path.removeprefix("/v1").split("/")[1].partition(":")[0]],
         "parameters": [
             *_path_parameters(path),
             *(_query_parameters(WebSocketQuery) if is_websocket(route) else []),
@@ -211,6 +228,9 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
 
 def _answer(noted: Spec, schemas: _Schemas) -> Json:
     model = _answer_model(noted)
+    if noted.text:
+        content = {noted.text: {"schema": {"type": "string"}}}
+        return {"description": "Done", "content": content}
     answer: Json = {"description": "Done" if noted.status != 202 else "Accepted; follow the job"}
     if model is not None:
         schema = schemas.refer(model, ANSWER)
@@ -225,14 +245,14 @@ def _problems(method: str, door: str, path: str, noted: Spec, schemas: _Schemas)
     when = {
         400: True,
         401: door != "open" or path.startswith(("/v1/auth", "/v1/users")),
-        403: door in {"user", "member"} or path in FORBIDS,
+        403: door in {"user", "member", "operator"} or path in FORBIDS,
         404: door == "member" or "{" in path or path in FINDS,
         409: writes,
-        412: method in {"PATCH", "DELETE"} and door != "worker",
+        412: method in MATCHED and door != "worker",
         413: writes,
         415: noted.body is not None,
         422: True,
-        429: door != "worker",
+        429: door not in {"worker", "operator"},
         451: writes and door == "member",
         500: True,
         503: True,
@@ -262,7 +282,7 @@ def _headers(method: str, door: str, path: str) -> list[Json]:
         headers.append(("X-Org-ID", True, {"type": "string", "format": "uuid"}))
     if door in {"member", "user"} and method == "POST":
         headers.append(("Idempotency-Key", False, {"type": "string", "pattern": KEY_PATTERN}))
-    if method in {"PATCH", "DELETE"} and door != "worker":
+    if method in MATCHED and door != "worker":
         headers.append(("If-Match", False, {"type": "string"}))
     return [
         {"name": name, "in": "header", "required": required, "schema": schema}

@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,8 @@ def running(settings: Settings, *, say: Callable[[str], None]) -> Iterator[Serve
             environment.update(ray.environment)
             dashboard_url = ray.dashboard_url
             _run_once("release", environment)
+        if settings.http_workers > 1:
+            environment["PROMETHEUS_MULTIPROC_DIR"] = str(_emptied(home / "metrics"))
         say("starting the API and the background processes")
         names = [*PROCESSES, *["http"] * (settings.http_workers - 1)]
         children = [Child(name, environment, logs / f"{name}.log") for name in names]
@@ -129,6 +132,13 @@ def running(settings: Settings, *, say: Callable[[str], None]) -> Iterator[Serve
         )
         stack.enter_context(_server_file(home, server))
         yield server
+
+
+def _emptied(folder: Path) -> Path:
+    """A folder in which the HTTP processes count requests together, without former ones' counts."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def _run_once(name: str, environment: Mapping[str, str]) -> str:

@@ -87,6 +87,9 @@ class Settings:
     open_rate_per_minute: int = knob(
         "CUTROOM_OPEN_RATE_PER_MINUTE", 120, "requests without a token from one address", "1/min"
     )
+    metrics_token: str = knob(
+        "CUTROOM_METRICS_TOKEN", "", "lets a Prometheus read /metrics; administrators may anyway"
+    )
     idempotency_s: int = knob("CUTROOM_IDEMPOTENCY_S", 86400, "how long a key is kept", "s")
     lease_s: float = knob("CUTROOM_LEASE_S", 60.0, "a silent worker is given up after this", "s")
     job_attempts: int = knob("CUTROOM_JOB_ATTEMPTS", 3, "attempts before a job is given up")

@@ -87,7 +87,7 @@ async def get_artifact(request: Request, artifact_id: UUID) -> HTTPResponse:
 
 
 @blueprint.get("/projects/<project_id:uuid>/artifacts")
-@spec(lists=ArtifactOut)
+@spec(query=Wanted, lists=ArtifactOut)
 async def list_project_artifacts(request: Request, project_id: UUID) -> HTTPResponse:
     """Everything that was made in a project, newest first."""
     member = request.ctx.member
@@ -104,7 +104,7 @@ async def register_project_artifact(request: Request, project_id: UUID) -> HTTPR
 
 
 @blueprint.get("/videos/<video_id:uuid>/artifacts")
-@spec(lists=ArtifactOut)
+@spec(query=Wanted, lists=ArtifactOut)
 async def list_video_artifacts(request: Request, video_id: UUID) -> HTTPResponse:
     """Everything that was made of a video, newest first."""
     member = request.ctx.member
@@ -121,7 +121,7 @@ async def register_video_artifact(request: Request, video_id: UUID) -> HTTPRespo
 
 
 @blueprint.get("/clips/<clip_id:uuid>/artifacts")
-@spec(lists=ArtifactOut)
+@spec(query=Wanted, lists=ArtifactOut)
 async def list_clip_artifacts(request: Request, clip_id: UUID) -> HTTPResponse:
     """Everything that was made of a clip, newest first."""
     member = request.ctx.member

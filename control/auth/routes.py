@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from pydantic import ValidationError
 from sanic import Blueprint, HTTPResponse, Request, empty
 from sanic.request import RequestParameters
 
@@ -21,7 +22,8 @@ from control.auth.schemas import (
     TokenOut,
 )
 from control.auth.sessions import refresh, sign_in
-from control.bodies import body, parsed_json, reply
+from control.bodies import body, parsed_json, refuse_nul, reply
+from control.errors import Invalid, pointed
 from control.openapi import spec
 from control.organizations.models import Membership
 from control.paging import Page, listing
@@ -42,7 +44,10 @@ NOT_KEPT = {"Cache-Control": "no-store"}
 async def create_token(request: Request) -> HTTPResponse:
     """Sign in with a password, or trade a refresh token; JSON or a form as in OAuth 2."""
     settings = request.app.ctx.settings
-    wanted = GRANT.validate_python(_grant(request))
+    try:
+        wanted = GRANT.validate_python(_grant(request))
+    except ValidationError as error:
+        raise Invalid(errors=pointed(error, below=1)) from None
     if isinstance(wanted, PasswordGrant):
         address = request.remote_addr or request.ip
         tokens = await sign_in(settings, wanted.email, wanted.password, address=address)
@@ -57,6 +62,7 @@ def _grant(request: Request) -> Any:
         form = request.form or RequestParameters()
         given: Any = {name: form.get(name) for name in form}
         given.pop("scope", None)
+        refuse_nul(given)
     else:
         given = parsed_json(request)
     if isinstance(given, dict):

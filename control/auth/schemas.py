@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 
 from control.access import Role
-from control.bodies import In, Out
+from control.bodies import In, Moment, Out
 from control.organizations.models import MemberStatus
 from control.records import now
 from control.users.schemas import UserOut
@@ -19,7 +19,7 @@ def _to_come(moment: datetime) -> datetime:
     return moment
 
 
-FutureDatetime = Annotated[AwareDatetime, AfterValidator(_to_come)]
+FutureDatetime = Annotated[Moment, AfterValidator(_to_come)]
 Secret = Annotated[str, Field(min_length=1, max_length=1024)]
 
 

@@ -30,7 +30,7 @@ from control.openapi import spec
 from control.organizations.models import Membership, MemberStatus
 from control.paging import Page, listed, listing
 from control.paths import verb
-from control.records import now
+from control.records import check_if_match, now
 
 blueprint = Blueprint("billing", url_prefix="/billing")
 notifications = Blueprint("payment_notifications", url_prefix="/billing/payments")
@@ -48,7 +48,7 @@ async def _shown(found: Subscription, proration_idr: int = 0) -> SubscriptionOut
         entitlements=Entitlements(
             max_seats=plan.max_seats, processed_minutes=plan.processed_minutes
         ),
-        proration_idr=proration_idr,
+        proration_idr=proration_idr, updated_at=found.updated_at,
     )  # fmt: skip
 
 
@@ -65,7 +65,10 @@ async def put_subscription(request: Request) -> HTTPResponse:
     """Change the plan or the seats, now or when the period ends."""
     member, wanted = request.ctx.member, body(request, PutSubscription)
     async with in_transaction() as tx:
+        mine = Subscription.filter(organization_id=member.organization_id)
+        await mine.using_db(tx).select_for_update()
         found = await subscriptions.current(member.organization_id, tx)
+        check_if_match(request, found)
         active = Membership.filter(
             organization_id=member.organization_id, status=MemberStatus.ACTIVE
         )

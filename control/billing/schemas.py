@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from control.billing.models import PaymentStatus
-from control.bodies import In, Out
+from control.bodies import In, Moment, Out
 
 PlanName = Literal["unlimited", "starter", "team", "studio"]
 Meter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
@@ -42,6 +42,7 @@ class SubscriptionOut(Out):
     next_from: datetime | None
     entitlements: Entitlements
     proration_idr: int = 0
+    updated_at: datetime
 
 
 class WriteUsage(In):
@@ -51,7 +52,7 @@ class WriteUsage(In):
     meter: Meter
     quantity: Quantity
     unit: Annotated[str, Field(pattern=r"^[A-Za-z0-9/_-]{1,16}$")]
-    occurred_at: AwareDatetime | None = None
+    occurred_at: Moment | None = None
     project_id: UUID | None = None
     job_id: UUID | None = None
     corrects: EventId | None = None
@@ -70,8 +71,8 @@ class UsageWritten(Out):
 class UsageQuery(In):
     """Sums by meter, and by project or day where asked; of the present period by default."""
 
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     meter: str | None = None
     group_by: Literal["meter", "project", "day"] = "meter"
 

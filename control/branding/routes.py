@@ -26,7 +26,7 @@ from control.jobs.queue import enqueue
 from control.openapi import spec
 from control.paging import Page, listed, listing, total_of
 from control.paths import word
-from control.records import amend, find, now
+from control.records import amend, check_if_match, find, now
 from control.settings import Settings
 from ray_jobs.contract import AssetKind, CheckAsset, object_key
 
@@ -110,6 +110,7 @@ async def delete_brand_kit(request: Request, brand_kit_id: UUID) -> HTTPResponse
     member = request.ctx.member
     async with in_transaction() as tx:
         kit = await find(BrandKit.of(member).using_db(tx).select_for_update(), brand_kit_id)
+        check_if_match(request, kit)
         await trail.record(tx, member, "brand_kit.deleted", kit, before={"name": kit.name})
         await kit.delete(using_db=tx)
     return HTTPResponse(status=204)
@@ -188,6 +189,7 @@ async def delete_brand_asset(request: Request, brand_kit_id: UUID, asset_id: UUI
     async with in_transaction() as tx:
         kit = await find(BrandKit.of(member).using_db(tx).select_for_update(), brand_kit_id)
         asset = await find(BrandAsset.filter(kit_id=kit.id, deleted_at=None).using_db(tx), asset_id)
+        check_if_match(request, asset)
         used = [slot for slot in SLOTS if getattr(kit, slot) == asset.id]
         family = (asset.info or {}).get("family")
         if family and kit.subtitle_style.get("font") == family:

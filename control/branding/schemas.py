@@ -30,6 +30,8 @@ class CreateKit(In):
 class KitPatch(Patch):
     """Slots take an asset of their kind that is ready, or null."""
 
+    clears = frozenset({f"{slot}_asset_id" for slot in ("watermark", "logo", "intro", "outro")})
+
     name: Name | None = None
     is_default: bool | None = None
     colors: Palette | None = None

@@ -44,15 +44,44 @@ def style_of(
         raise Invalid(errors=found) from None
 
 
-async def words_of(member: Member, video: Video) -> list[Word]:
-    """Every word of the transcript that was asked for last, in order."""
+async def segments_of(member: Member, video: Video) -> list[Segment]:
+    """The segments of the transcript that was asked for last, in order."""
     transcript = (
         await Transcript.of(member).filter(video_id=video.id).order_by("-made_at", "id").first()
     )
-    if transcript is None:
-        return []
-    segments = [Segment.model_validate(segment) for segment in transcript.segments]
-    return [word for segment in segments for word in segment.words]
+    return [Segment.model_validate(one) for one in transcript.segments] if transcript else []
+
+
+async def words_of(member: Member, video: Video) -> list[Word]:
+    """Every word of the transcript that was asked for last, in order."""
+    return [word for segment in await segments_of(member, video) for word in segment.words]
+
+
+def trimmed(
+    clip: Clip, changes: dict[str, Any], video: Video, segments: list[Segment], *, snap: bool
+) -> dict[str, Any]:
+    """What follows from new ends of a clip: ends at words where `snap`, and what is then said.
+
+    Raises
+    ------
+    Invalid
+        for ends that lie outside the video or in the wrong order.
+    """
+    ends = {name: changes.get(name, getattr(clip, name)) for name in ("start_s", "end_s")}
+    words = [word for segment in segments for word in segment.words]
+    if not ends["start_s"] < ends["end_s"] <= (video.duration_s or ends["end_s"]) + 0.1:
+        raise Invalid.at("end_s", "the clip must end after its start and within the video")
+    for name in ends.keys() & changes.keys():
+        if snap:
+            ends[name] = snapped(ends[name], words, start=name == "start_s")
+    start_s, end_s = ends["start_s"], ends["end_s"]
+    if start_s >= end_s:
+        raise Invalid.at("end_s", "no word lies between these ends: send snap none to keep them")
+    inside = [word for word in words if start_s <= word.start_s and word.end_s <= end_s]
+    if not inside:
+        return ends
+    held = [s.id for s in segments if s.start_s < end_s and s.end_s > start_s]
+    return {**ends, "text": " ".join(word.text for word in inside), "segment_ids": held}
 
 
 def cut_of(clip: Clip, words: list[Word], style: SubtitleStyle | None) -> ClipCut:

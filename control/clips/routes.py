@@ -9,15 +9,16 @@ from tortoise.transactions import in_transaction
 from control.artifacts.models import ArtifactRow
 from control.artifacts.schemas import StaleArtifact
 from control.audit import trail
-from control.bodies import body, reply
+from control.bodies import body, query, reply
 from control.branding.kits import brand_for
-from control.clips.cuts import cut_of, playing_s, snapped, style_of, words_of
+from control.clips.cuts import cut_of, playing_s, segments_of, style_of, trimmed, words_of
 from control.clips.models import Clip, ClipStatus
 from control.clips.schemas import (
     CandidateOut,
     ClipChanged,
     ClipOut,
     ClipPatch,
+    ClipQuery,
     ClipWhole,
     GenerateClips,
     StyleClip,
@@ -37,6 +38,7 @@ from control.webhooks.outbox import emit
 from ray_jobs.contract import FindClips, JobKind, ScoreWeights, Segment, StyleSubtitles
 
 blueprint = Blueprint("clips")
+ORDERS = {"rank": ("rank", "id"), "score": ("-score", "id"), "start": ("start_s", "id")}
 
 MIN_PLAYING_S = 0.5
 EDGE_S = 0.001
@@ -47,6 +49,8 @@ async def _generate(request: Request, video_id: UUID | str) -> HTTPResponse:
     wanted = body(request, GenerateClips)
     video = await find(Video.of(member), video_id)
     source = source_of(video)
+    if video.duration_s is not None and wanted.range_start_s >= video.duration_s:
+        raise Invalid.at("range_start_s", f"the video ends at {video.duration_s} s")
     transcript = (
         await Transcript.of(member).filter(video_id=video.id).order_by("-made_at", "id").first()
     )
@@ -85,13 +89,15 @@ async def generate_clips_verb(request: Request, video_id: str) -> HTTPResponse:
 
 
 @blueprint.get("/videos/<video_id:uuid>/clips")
-@spec(lists=ClipOut)
+@spec(query=ClipQuery, lists=ClipOut)
 async def list_clips(request: Request, video_id: UUID) -> HTTPResponse:
     """A video's clips, best first; ones that a newer search replaced are left out."""
-    member, page = request.ctx.member, Page.of(request)
+    member, page, wanted = request.ctx.member, Page.of(request), query(request, ClipQuery)
     rows = Clip.of(member).filter(video_id=video_id).exclude(status=ClipStatus.SUPERSEDED)
+    if wanted.status:
+        rows = rows.filter(status=wanted.status)
     whose = (Video.of(member), video_id)
-    return await listing(rows, ClipOut, page, order=("rank", "id"), within=whose)
+    return await listing(rows, ClipOut, page, order=ORDERS[wanted.sort], within=whose)
 
 
 @blueprint.get("/clips/<clip_id:uuid>")
@@ -144,14 +150,11 @@ async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
         clip = await find(Clip.of(member).using_db(tx).select_for_update(), clip_id)
         check_if_match(request, clip)
         video = await find(Video.of(member).using_db(tx), clip.video_id)
-        changes = patch.model_dump(exclude_unset=True, exclude_none=True, exclude={"snap"})
-        if patch.snap == "word" and {"start_s", "end_s"} & set(changes):
-            words = await words_of(member, video)
-            for name in {"start_s", "end_s"} & set(changes):
-                changes[name] = snapped(changes[name], words, start=name == "start_s")
+        changes = patch.model_dump(exclude_unset=True, exclude={"snap"})
+        if {"start_s", "end_s"} & set(changes):
+            segments = await segments_of(member, video)
+            changes |= trimmed(clip, changes, video, segments, snap=patch.snap == "word")
         start_s, end_s = changes.get("start_s", clip.start_s), changes.get("end_s", clip.end_s)
-        if not start_s < end_s <= (video.duration_s or end_s) + 0.1:
-            raise Invalid.at("end_s", "the clip must end after its start and within the video")
         edits = patch.edits if patch.edits is not None else []
         if any(edit.start_s < start_s - EDGE_S or edit.end_s > end_s + EDGE_S for edit in edits):
             raise Invalid.at("edits", "an edit must lie within the clip")

@@ -58,6 +58,13 @@ class ClipPatch(Patch):
     snap: Literal["word", "none"] = "word"
 
 
+class ClipQuery(In):
+    """`rank` is the order in which they were chosen, `start` that of the recording."""
+
+    status: Literal["suggested", "kept", "rejected"] | None = None
+    sort: Literal["rank", "score", "start"] = "rank"
+
+
 class StyleClip(In):
     """A preset's name, and what shall be different from it."""
 

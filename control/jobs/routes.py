@@ -6,10 +6,10 @@ from sanic import Blueprint, HTTPResponse, Request
 from tortoise.transactions import in_transaction
 
 from control.audit import trail
-from control.bodies import body, reply
+from control.bodies import body, query, reply
 from control.jobs.lifecycle import accept_report, move
 from control.jobs.models import Job
-from control.jobs.schemas import JobDetail, JobOut, JobPatch, accepted
+from control.jobs.schemas import JobDetail, JobOut, JobPatch, JobQuery, accepted
 from control.jobs.states import Move
 from control.openapi import spec
 from control.paging import Page, listing
@@ -30,11 +30,12 @@ async def get_job(request: Request, job_id: UUID) -> HTTPResponse:
 
 
 @blueprint.get("/projects/<project_id:uuid>")
-@spec(lists=JobOut)
+@spec(query=JobQuery, lists=JobOut)
 async def list_jobs(request: Request, project_id: UUID) -> HTTPResponse:
     """A project's jobs, newest first."""
     member, page = request.ctx.member, Page.of(request)
-    rows = Job.of(member).filter(project_id=project_id)
+    wanted = query(request, JobQuery).model_dump(exclude_none=True)
+    rows = Job.of(member).filter(project_id=project_id, **wanted)
     return await listing(rows, JobOut, page, within=(Project.of(member), project_id))
 
 

@@ -6,13 +6,16 @@ from uuid import UUID
 
 from pydantic import Field, JsonValue, computed_field
 
-from control.bodies import Out, Patch
+from control.bodies import In, Out, Patch
 from control.jobs.models import Job, JobState
 from ray_jobs.contract import JobKind, Problem, StepReport
 
 
 class JobOut(Out):
-    """`wait_s` and `run_s` are of the last attempt; `deduplicated` says it was there already."""
+    """`wait_s` and `run_s` are of the last attempt, null while it waits for another.
+
+    `deduplicated` says it was there already.
+    """
 
     id: UUID
     kind: JobKind
@@ -39,8 +42,8 @@ class JobOut(Out):
 
     @computed_field
     def wait_s(self) -> float | None:
-        if self.started_at is None:
-            return None
+        if self.started_at is None or self.started_at < self.queued_at:
+            return None  # it waits, for the first time or again
         return round((self.started_at - self.queued_at).total_seconds(), 3)
 
     @computed_field
@@ -54,6 +57,11 @@ class JobDetail(JobOut):
     """A job with all that it found."""
 
     result: dict[str, Any] | None = None
+
+
+class JobQuery(In):
+    state: JobState | None = None
+    kind: JobKind | None = None
 
 
 class JobPatch(Patch):

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
-from control.bodies import In, Out
+from control.bodies import In, Moment, Out
 
 Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_.:/-]{0,99}$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
@@ -21,7 +21,7 @@ class Point(In):
     name: Name
     value: float
     labels: Labels = {}
-    at: AwareDatetime | None = None
+    at: Moment | None = None
 
 
 class SendMetrics(In):
@@ -37,8 +37,8 @@ class MetricQuery(In):
 
     name: str | None = None
     label: list[str] = []
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     step_s: Annotated[int, Field(ge=1, le=86400)] | None = None
 
 

@@ -24,7 +24,8 @@ WITH samples AS (
     UNION ALL
     SELECT 'job.wait_s', json_build_object('kind', kind)::text,
            extract(epoch FROM started_at - queued_at)
-      FROM jobs WHERE organization_id = $1 AND started_at >= $2 AND started_at < $3)
+      FROM jobs WHERE organization_id = $1 AND started_at >= $2 AND started_at < $3
+                  AND started_at >= queued_at)
 SELECT name, labels, count(*) AS count, avg(value) AS mean, min(value) AS minimum,
        max(value) AS maximum,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS p50,

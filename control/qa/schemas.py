@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from control.bodies import In, Out, Patch
+from control.bodies import In, Moment, Out, Patch
 from control.qa.models import FindingStatus, ReviewState, RunStatus, Severity
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -93,12 +93,16 @@ class CreateFinding(_Found):
     expected: Text | None = None
     actual: Text | None = None
     assignee_id: UUID | None = None
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
     metadata: Metadata = {}
     fingerprint: Annotated[str, Field(min_length=1, max_length=64)] | None = None
 
 
 class FindingPatch(Patch):
+    """Null takes the assignee, the due date and what is optional of a finding away."""
+
+    clears = frozenset({"overlay_url", "expected", "actual", "assignee_id", "due_at"})
+
     title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     description: Text | None = None
     severity: Severity | None = None
@@ -107,7 +111,7 @@ class FindingPatch(Patch):
     expected: Text | None = None
     actual: Text | None = None
     assignee_id: UUID | None = None
-    due_at: AwareDatetime | None = None
+    due_at: Moment | None = None
     metadata: Metadata | None = None
     note: Annotated[str, Field(max_length=1000)] | None = None
 

@@ -9,8 +9,10 @@ from pydantic import Field
 
 from control.bodies import In, Out, Patch
 
-# One @ with something on both sides: whether mail arrives is not for a pattern to say.
-Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s]+$")]
+# One @ with something on both sides, and no control characters: whether mail arrives is not for a
+# pattern to say.
+PART = r"[^@\s\x00-\x1f\x7f-\x9f]"
+Email = Annotated[str, Field(max_length=254, pattern=f"^{PART}{{1,64}}@{PART}+$")]
 Password = Annotated[str, Field(min_length=8, max_length=1024)]
 PersonName = Annotated[str, Field(max_length=200)]
 
@@ -31,6 +33,8 @@ class CreateUser(In):
 
 class UserPatch(Patch):
     """A new password needs `current_password` where there was one."""
+
+    clears = frozenset({"current_password"})
 
     name: PersonName | None = None
     password: Password | None = None

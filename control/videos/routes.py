@@ -12,7 +12,7 @@ from control.access import Member
 from control.artifacts.models import ArtifactRow
 from control.audit import trail
 from control.billing.subscriptions import reserve
-from control.bodies import body, reply
+from control.bodies import body, query, reply
 from control.dmca.blocks import is_blocked, refuse_held
 from control.errors import Conflict, Invalid, LegalReasons
 from control.jobs.models import Job
@@ -25,8 +25,16 @@ from control.projects.models import Project
 from control.records import check_if_match, find
 from control.settings import Settings
 from control.videos.models import Video, VideoStatus
-from control.videos.schemas import IngestUrl, IngestVideo, TranscodeVideo, VideoIngesting, VideoOut
+from control.videos.schemas import (
+    IngestUrl,
+    IngestVideo,
+    TranscodeVideo,
+    VideoIngesting,
+    VideoOut,
+    VideoQuery,
+)
 from control.videos.source import source_of
+from control.webhooks import addresses
 from ray_jobs.contract import RENDITIONS, Ingest, Transcode, object_key
 
 blueprint = Blueprint("videos")
@@ -68,6 +76,12 @@ async def _from_url(
     member: Member, settings: Settings, project: Project, wanted: IngestUrl
 ) -> HTTPResponse:
     url = str(wanted.url)
+    try:
+        addresses.check_url(
+            url, allow_private=settings.allow_private_hosts, schemes=("https", "http")
+        )
+    except addresses.ForbiddenAddress as error:
+        raise Invalid.at("url", f"cannot be fetched: {error}") from None
     name = PurePosixPath(unquote(urlsplit(url).path)).name
     async with in_transaction() as tx:
         video = await Video.create(
@@ -178,9 +192,10 @@ async def delete_video(request: Request, video_id: UUID) -> HTTPResponse:
 
 
 @blueprint.get("/projects/<project_id:uuid>/videos")
-@spec(lists=VideoOut)
+@spec(query=VideoQuery, lists=VideoOut)
 async def list_videos(request: Request, project_id: UUID) -> HTTPResponse:
     """A project's videos, newest first."""
     member, page = request.ctx.member, Page.of(request)
-    rows = Video.of(member).filter(project_id=project_id)
+    wanted = query(request, VideoQuery).model_dump(exclude_none=True)
+    rows = Video.of(member).filter(project_id=project_id, **wanted)
     return await listing(rows, VideoOut, page, within=(Project.of(member), project_id))

@@ -1,10 +1,10 @@
 """What a video looks like from outside, and how one is brought in."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, HttpUrl, RootModel
+from pydantic import BeforeValidator, Field, HttpUrl, RootModel
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
@@ -13,6 +13,13 @@ from control.videos.models import VideoStatus
 from ray_jobs.contract import MediaInfo, Problem, Rendition, Sha256
 
 Filename = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+def _plain(url: Any) -> Any:
+    """Refuse what a parser would quietly take out: two readers could then see two hosts."""
+    if isinstance(url, str) and any(c.isspace() or not c.isprintable() for c in url):
+        raise ValueError("must not hold white space or control characters")
+    return url
 
 
 class IngestUpload(In):
@@ -33,7 +40,7 @@ class IngestUrl(In):
 
     project_id: UUID
     source: Literal["url"]
-    url: HttpUrl
+    url: Annotated[HttpUrl, BeforeValidator(_plain)]
     filename: Filename | None = None
     sha256: Sha256 | None = None
 
@@ -72,6 +79,10 @@ class VideoIngesting(Out):
     video: VideoOut
     upload: Upload | None = None
     job: JobOut | None = None
+
+
+class VideoQuery(In):
+    status: VideoStatus | None = None
 
 
 class TranscodeVideo(In):

@@ -13,40 +13,56 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], Awaitable[list[str]]]
 
 # Addresses that are global by the registry and yet somebody's inside: Azure's host channel,
-# NAT64 (RFC 6052), 6to4 (RFC 3056) and Teredo (RFC 4380), which carry any IPv4 address.
+# Oracle's metadata among the IETF's own (RFC 6890), NAT64 (RFC 6052), 6to4 (RFC 3056) and Teredo
+# (RFC 4380), which carry any IPv4 address.
 NOT_OURS = [
     ipaddress.ip_network(text)
-    for text in ("168.63.129.16/32", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+    for text in (
+        "168.63.129.16/32",
+        "192.0.0.0/24",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+    )
 ]
 NUMBER = re.compile(r"\d+|0[xX][0-9a-fA-F]*")
 MAX_URL_CHARS = 2048
+MAX_LABEL_CHARS = 63  # RFC 1035
 LOWEST_ODD_PORT = 1024
+USUAL_PORTS = {"https": 443, "http": 80}
+# RFC 6761, 6762 and 8375, and the name that ICANN keeps for private use.
+INNER_NAMES = ("localhost", "local", "home.arpa", "internal")
 
 
 class ForbiddenAddress(ValueError):
     """A URL that must not be called, with the reason."""
 
 
-def check_url(url: str, *, allow_private: bool) -> tuple[str, int]:
+def check_url(
+    url: str, *, allow_private: bool, schemes: tuple[str, ...] = ("https",)
+) -> tuple[str, int]:
     """Host and port of a URL that may be called, as far as its text tells.
 
     Raises
     ------
     ForbiddenAddress
-        for other schemes than https (http too where private hosts are allowed), credentials,
-        control characters, odd ports, and literal addresses that are not public.
+        for other schemes than these (http too where private hosts are allowed), credentials,
+        control characters, odd ports, inner names, and literal addresses that are not public.
     """
     parts, host, port = _plain_parts(url)
-    schemes = ("https", "http") if allow_private else ("https",)
+    schemes = ("https", "http") if allow_private else schemes
     if parts.scheme not in schemes:
         raise ForbiddenAddress(f"its scheme is not {' or '.join(schemes)}")
     if not host.isascii():
         raise ForbiddenAddress("its host must be in ASCII (punycode)")
-    port = port or (443 if parts.scheme == "https" else 80)
-    if not allow_private and port != 443 and port < LOWEST_ODD_PORT:
+    port = port or USUAL_PORTS[parts.scheme]
+    if not allow_private and port != USUAL_PORTS[parts.scheme] and port < LOWEST_ODD_PORT:
         raise ForbiddenAddress(f"port {port} belongs to another protocol")
     if literal := _literal(host):
         _check(literal, allow_private=allow_private)
+    elif not allow_private and _is_inner(host):
+        raise ForbiddenAddress(f"{host} is an inner name")
     elif _looks_numeric(host):
         raise ForbiddenAddress("its host is a number in disguise")
     return host, port
@@ -66,6 +82,8 @@ def _plain_parts(url: str) -> tuple[SplitResult, str, int | None]:
         raise ForbiddenAddress(str(error)) from None
     if not host or "%" in host or parts.username is not None or parts.password is not None:
         raise ForbiddenAddress("it needs a plain host, without credentials")
+    if any(len(label) > MAX_LABEL_CHARS for label in host.split(".")):
+        raise ForbiddenAddress("its host is no name that can be looked up")
     if called != host:
         raise ForbiddenAddress("its host can be read in two ways")
     return parts, host, port
@@ -98,6 +116,11 @@ async def _resolve(host: str, port: int) -> list[str]:
     except (socket.gaierror, UnicodeError):
         return []
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def _is_inner(host: str) -> bool:
+    name = host.rstrip(".")
+    return any(name == inner or name.endswith(f".{inner}") for inner in INNER_NAMES)
 
 
 def _literal(host: str) -> Address | None:

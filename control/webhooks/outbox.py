@@ -6,10 +6,17 @@ from uuid import UUID, uuid4
 from pydantic_core import to_json
 from tortoise.backends.base.client import BaseDBAsyncClient
 
+from control.access import Member
 from control.jobs.models import Job
 from control.records import now
 from control.webhooks.catalogue import EVENTS, EVERYTHING, event_of
-from control.webhooks.models import EndpointStatus, WebhookDelivery, WebhookEndpoint
+from control.webhooks.models import (
+    DeliveryStatus,
+    EndpointStatus,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from control.webhooks.schemas import ReplayDeliveries
 
 CHANNEL = "cutroom_webhooks"
 
@@ -56,6 +63,38 @@ async def owe(
     )
     await using.execute_query("SELECT pg_notify($1, $2)", [CHANNEL, str(delivery.id)])
     return delivery
+
+
+async def reopen(
+    using: BaseDBAsyncClient, member: Member, wanted: ReplayDeliveries
+) -> tuple[int, int]:
+    """Owe ended deliveries again, oldest first; returns how many, and how many more there are."""
+    rows = WebhookDelivery.of(member).using_db(using).filter(
+        status=wanted.status, created_at__gte=wanted.since,
+        endpoint__status=EndpointStatus.ENABLED,
+    )  # fmt: skip
+    if wanted.until:
+        rows = rows.filter(created_at__lt=wanted.until)
+    if wanted.endpoint_id:
+        rows = rows.filter(endpoint_id=wanted.endpoint_id)
+    if wanted.types and EVERYTHING not in wanted.types:
+        rows = rows.filter(type__in=wanted.types)
+    total = await rows.count()
+    oldest = rows.order_by("created_at", "id").limit(wanted.limit)
+    ids = await oldest.values_list("id", flat=True)
+    moment = now()
+    # Asked again with the status: of two requests at once, each row is one's alone.
+    reopened = await (
+        WebhookDelivery.filter(id__in=ids, status=wanted.status)
+        .using_db(using)
+        .update(
+            status=DeliveryStatus.PENDING, next_attempt_at=moment, lease_until=None,
+            attempt_count=0, updated_at=moment,
+        )
+    )  # fmt: skip
+    if reopened:
+        await using.execute_query("SELECT pg_notify($1, $2)", [CHANNEL, "replay"])
+    return reopened, total - len(ids)
 
 
 async def tell_end(using: BaseDBAsyncClient, job: Job) -> None:

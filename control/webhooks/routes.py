@@ -13,7 +13,7 @@ from control.bodies import body, query, reply
 from control.errors import Conflict, Invalid
 from control.openapi import spec
 from control.paging import Page, listed, listing
-from control.paths import verb
+from control.paths import verb, word
 from control.records import amend, check_if_match, find, now
 from control.webhooks import addresses
 from control.webhooks.catalogue import EVENTS
@@ -23,7 +23,7 @@ from control.webhooks.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from control.webhooks.outbox import owe
+from control.webhooks.outbox import owe, reopen
 from control.webhooks.schemas import (
     CreateEndpoint,
     DeliveryDetail,
@@ -34,6 +34,8 @@ from control.webhooks.schemas import (
     EndpointPatch,
     EndpointWithSecret,
     EventType,
+    ReplayDeliveries,
+    Replayed,
 )
 from control.webhooks.secrets import new_secret, seal
 
@@ -140,6 +142,11 @@ async def rotate_secret(request: Request, endpoint_id: str) -> HTTPResponse:
     return _with_secret(endpoint, secret, 200)
 
 
+def _must_be_enabled(endpoint: WebhookEndpoint) -> None:
+    if endpoint.status is not EndpointStatus.ENABLED:
+        raise Conflict("The endpoint is disabled: enable it first.", code="endpoint_disabled")
+
+
 @blueprint.post("/endpoints/" + verb("endpoint_id", "test"), ctx_role=Role.ADMIN)
 @spec(returns=DeliveryDetail, status=202)
 async def send_test(request: Request, endpoint_id: str) -> HTTPResponse:
@@ -147,8 +154,7 @@ async def send_test(request: Request, endpoint_id: str) -> HTTPResponse:
     member = request.ctx.member
     async with in_transaction() as tx:
         endpoint = await find(WebhookEndpoint.of(member).using_db(tx), endpoint_id)
-        if endpoint.status is not EndpointStatus.ENABLED:
-            raise Conflict("The endpoint is disabled: enable it first.", code="endpoint_disabled")
+        _must_be_enabled(endpoint)
         delivery = await owe(tx, endpoint, "webhook.test", {"endpoint_id": endpoint.id})
     return reply(_detail(delivery), 202, {"Location": f"/v1/webhooks/deliveries/{delivery.id}"})
 
@@ -160,6 +166,26 @@ async def list_deliveries(request: Request) -> HTTPResponse:
     wanted = query(request, DeliveryQuery).model_dump(exclude_none=True)
     rows = WebhookDelivery.of(request.ctx.member).filter(**wanted)
     return await listing(rows, DeliveryOut, Page.of(request))
+
+
+@blueprint.post("/" + word("deliveries:replay"), ctx_role=Role.ADMIN)
+@spec(body=ReplayDeliveries, returns=Replayed, status=202)
+async def replay_deliveries(request: Request, word: str) -> HTTPResponse:  # noqa: ARG001
+    """Send what failed since a moment once more, in bulk.
+
+    Only endpoints that are enabled are told. What is owed already is left as it is, so that the
+    same request twice sends nothing twice.
+    """
+    member, wanted = request.ctx.member, body(request, ReplayDeliveries)
+    async with in_transaction() as tx:
+        if wanted.endpoint_id:
+            endpoint = await find(WebhookEndpoint.of(member).using_db(tx), wanted.endpoint_id)
+            _must_be_enabled(endpoint)
+        reopened, left = await reopen(tx, member, wanted)
+        after = {**wanted.model_dump(mode="json", exclude_none=True), "replayed": reopened}
+        what = ("webhookdelivery", None)
+        await trail.record(tx, member, "webhook.deliveries.replayed", what, after=after)
+    return reply(Replayed(replayed=reopened, left=left), 202)
 
 
 @blueprint.get("/deliveries/<delivery_id:uuid>")
@@ -184,6 +210,8 @@ async def change_delivery(request: Request, delivery_id: UUID) -> HTTPResponse:
                 raise Conflict("It is no longer owed.", allowed=["retry"])
             delivery.status, delivery.next_attempt_at = DeliveryStatus.CANCELLED, None
         else:
+            if delivery.status is not DeliveryStatus.PENDING:
+                delivery.attempt_count = 0  # ended before: the whole schedule is its again
             delivery.status, delivery.next_attempt_at = DeliveryStatus.PENDING, now()
             delivery.lease_until = None
         await delivery.save(using_db=tx)

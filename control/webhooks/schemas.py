@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from control.bodies import In, Out, Patch
+from control.bodies import In, Moment, Out, Patch
 from control.webhooks.catalogue import EVENTS, EVERYTHING
 from control.webhooks.models import DeliveryStatus, EndpointStatus
 
@@ -109,6 +109,33 @@ class DeliveryDetail(DeliveryOut):
 
 class DeliveryPatch(Patch):
     action: Literal["retry", "cancel"]
+
+
+class ReplayDeliveries(In):
+    """Which deliveries to send once more: those that failed since a moment, oldest first.
+
+    One request reopens `limit` at most; the answer says how many more there are. Receivers see
+    each under the `webhook-id` it had.
+    """
+
+    since: Moment
+    until: Moment | None = None
+    endpoint_id: UUID | None = None
+    status: Literal["failed", "cancelled", "delivered"] = "failed"
+    types: (
+        Annotated[
+            list[str], Field(min_length=1, max_length=len(EVENTS)), AfterValidator(known_events)
+        ]
+        | None
+    ) = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 1000
+
+
+class Replayed(Out):
+    """`left` are those that match and were not reopened by this request: ask again for them."""
+
+    replayed: int
+    left: int
 
 
 class DeliveryQuery(In):

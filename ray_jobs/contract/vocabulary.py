@@ -123,7 +123,7 @@ class GivenTranscript(Plain):
     """A transcript the user has: text in one of these forms, to be aligned to the sound."""
 
     format: Literal["srt", "vtt", "json", "text"]
-    text: str = Field(max_length=4_000_000)
+    text: str = Field(min_length=1, max_length=4_000_000)
 
 
 AssetKind = Literal["watermark", "logo", "font", "intro", "outro"]

@@ -165,6 +165,13 @@ async def test_a_token_ends_with_its_time(app, owner):
         tokens.verify(token, keys, now=time.time() + 61)
 
 
+async def test_a_nul_in_a_form_is_refused_as_it_is_in_json(client):
+    form = {"username": "a@example.org", "password": "correct\0horse"}
+    answer = await client.post("/v1/auth/token", data=form)
+    assert answer.status_code == 422
+    assert [error["at"] for error in answer.json()["errors"]] == ["password"]
+
+
 @pytest.mark.media
 def test_no_attack_on_the_token_format_gets_through(media):
     vectors = json.loads((media / "security" / "jwt_attack_vectors.json").read_text())

@@ -136,6 +136,17 @@ async def subscribe(client, owner, status=200, **wanted):
     return answer.json()
 
 
+async def test_a_subscription_is_not_changed_from_under_somebody(client, owner):
+    path = "/v1/billing/subscription"
+    former = (await client.get(path, headers=owner.headers)).headers["etag"]
+    await subscribe(client, owner, plan="team", seats=3)
+    wanted, headers = {"plan": "studio", "seats": 4}, {**owner.headers, "If-Match": former}
+    late = await client.put(path, headers=headers, json=wanted)
+    assert late.status_code == 412
+    headers["If-Match"] = (await client.get(path, headers=owner.headers)).headers["etag"]
+    assert (await client.put(path, headers=headers, json=wanted)).status_code == 200
+
+
 class TestWork:
     @pytest.fixture(autouse=True)
     async def empty_queue(self, app):

@@ -180,6 +180,16 @@ class TestKits:
         )
         assert sorted(answer.status_code for answer in answers) == [200, 412, 412]
 
+    async def test_are_not_deleted_from_under_a_change(self, client, owner, kit, call):
+        path = f"{KITS}/{kit['id']}"
+        former = (await client.get(path, headers=owner.headers)).headers["etag"]
+        await call("patch", kit, json={"name": "Newer"})
+        late = await client.delete(path, headers=owner.headers | {"If-Match": former})
+        assert late.status_code == 412
+        now = (await client.get(path, headers=owner.headers)).headers["etag"]
+        done = await client.delete(path, headers=owner.headers | {"If-Match": now})
+        assert done.status_code == 204
+
     async def test_have_one_default_at_most(self, client, owner):
         for name in ("A", "B", "C"):
             wanted = {"name": name, "is_default": True}

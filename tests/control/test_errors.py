@@ -97,6 +97,30 @@ async def test_no_json_ever_breaks_the_server(client, owner, media):
             assert answer.json()["code"] == "malformed_json", file.name
 
 
+@pytest.mark.parametrize(
+    ("path", "sent", "said"),
+    [
+        ("projects", {}, "name: is required"),
+        ("projects", {"name": "A", "colour": 1}, "colour: is no field of this"),
+        ("videos:ingest", {}, "source: is required"),
+        ("videos:ingest", {"source": "ftp"}, "source: must be one of 'upload', 'url'"),
+        ("auth/token", {"email": "a@example.org"}, "password: is required"),
+    ],
+)
+async def test_a_refusal_is_in_words_and_points_where_the_caller_wrote(
+    client, owner, path, sent, said
+):
+    answer = await client.post(f"/v1/{path}", json=sent, headers=owner.headers)
+    assert_problem(answer, 422, "invalid")
+    assert answer.json()["detail"] == said
+
+
+async def test_a_field_of_one_of_two_forms_is_named_as_it_was_written(client, owner):
+    sent = {"source": "upload", "project_id": "x", "filename": "a", "size_bytes": 1}
+    answer = await client.post("/v1/videos:ingest", json=sent, headers=owner.headers)
+    assert [error["at"] for error in answer.json()["errors"]] == ["project_id"]
+
+
 def test_what_we_did_not_foresee_is_not_told():
     problem = errors.as_problem(RuntimeError("password=hunter2"))
     assert (problem.status, problem.code) == (500, "internal_error")

@@ -357,6 +357,7 @@ class TestMoves:
         await hand.report("failed", problem=FINAL, progress=0.7)
         job = await jobs.do("retry", hand.job)
         assert (job["state"], job["progress"], job["problem"]) == ("queued", 0.0, None)
+        assert (job["wait_s"], job["run_s"]) == (None, None)  # it waits again; nothing is measured
         again = await jobs.hand()
         assert (again.job.attempt, again.job.max_attempts) == (2, 4)
         assert (await hand.report()).json()["code"] == "stale_attempt"
@@ -430,3 +431,15 @@ class TestSameWork:
         await hand.report("failed", problem=FINAL)
         third = await jobs.new()
         assert len({str(first.job.id), second["id"], third["id"]}) == 3
+
+
+async def test_a_projects_jobs_are_found_by_state_and_kind(client, owner, jobs, video):
+    hand = await jobs.running()
+    path = f"/v1/jobs/projects/{video['project_id']}"
+    for query, found in (
+        ("state=running", [str(hand.job.id)]), ("state=failed", []),
+        ("kind=transcribe&state=running", [str(hand.job.id)]), ("kind=export", []),
+    ):  # fmt: skip
+        listed = await client.get(f"{path}?{query}", headers=owner.headers)
+        assert [item["id"] for item in listed.json()["items"]] == found, query
+    assert (await client.get(f"{path}?state=bogus", headers=owner.headers)).status_code == 422

@@ -1,9 +1,11 @@
 """The path of a recording through the API, with the workers' part played over HTTP."""
 
+import json
 from itertools import pairwise
 
 import pytest
 
+from control.jobs.models import Job
 from ray_jobs.contract import JobKind
 from tests.control.media_jobs import (
     SHA,
@@ -59,6 +61,40 @@ class TestIngest:
         assert (answer["job"]["kind"], answer["upload"]) == ("ingest", None)
         assert answer["video"]["filename"] == "talk.mp4"
         await api.work(JobKind.INGEST, ingested)
+
+    async def test_an_address_inside_is_refused_at_once(self, api):
+        project = await api.call("POST", "/v1/projects", 201, name="Rivers")
+        hosts = ("127.0.0.1", "0x7f.1", "localhost", "user:pass@example.org", "example.org:22")
+        for url in (f"http://{host}/v.mp4" for host in hosts):
+            refused = await api.call(
+                "POST", "/v1/videos:ingest", 422, project_id=project["id"], source="url", url=url
+            )
+            assert refused["errors"][0]["at"] == "url", url
+        videos = await api.call("GET", f"/v1/projects/{project['id']}/videos")
+        assert videos["count"] == 0
+
+    @pytest.mark.media
+    async def test_of_the_known_tricks_none_but_a_names_address_is_left_to_the_worker(
+        self, api, media
+    ):
+        cases = json.loads((media / "security" / "ssrf_urls.json").read_text())["cases"]
+        project = await api.call("POST", "/v1/projects", 201, name="Rivers")
+        taken = set()
+        for case in cases:
+            sent = {"project_id": project["id"], "source": "url", "url": case["url"]}
+            answer = await api.client.post(
+                "/v1/videos:ingest", headers=api.person.headers, json=sent
+            )
+            assert answer.status_code in (202, 422), case
+            if answer.status_code == 202:
+                taken.add(case["url"])
+        allowed = {case["url"] for case in cases if case["expect"] != "refuse"}
+        by_look_up = {
+            "http://127.0.0.1.nip.io/v.mp4", "http://localtest.me/v.mp4",
+            "http://a.b.c.d.e/..;/v.mp4",
+        }  # fmt: skip
+        await Job.all().delete()  # nobody shall work on these
+        assert taken - by_look_up == allowed
 
     @pytest.mark.parametrize(
         "bad",
@@ -126,6 +162,46 @@ class TestClips:
         _, clip = await api.with_clips()
         answer = await api.call("PATCH", f"/v1/clips/{clip['id']}", start_s=0.9, end_s=3.6)
         assert (answer["start_s"], answer["end_s"]) == (1.0, 3.5)
+        assert (answer["text"], answer["segment_ids"]) == ("made the cities", ["s1"])
+
+    async def test_a_clip_says_what_is_said_in_it_however_it_was_cut(self, api):
+        _, clip = await api.with_clips()
+        path = f"/v1/clips/{clip['id']}"
+        answer = await api.call("PATCH", path, start_s=0.9, end_s=3.0, snap="none")
+        assert (answer["start_s"], answer["end_s"]) == (0.9, 3.0)
+        assert answer["text"] == "made the"
+
+    async def test_a_clip_cannot_leave_its_video(self, api):
+        _, clip = await api.with_clips()
+        path = f"/v1/clips/{clip['id']}"
+        for wrong in ({"end_s": 5000}, {"end_s": 31}, {"start_s": 31, "end_s": 32}):
+            for snap in ("word", "none"):
+                refused = await api.call("PATCH", path, 422, **wrong, snap=snap)
+                assert refused["errors"][0]["at"] == "end_s"
+        assert (await api.call("GET", path))["end_s"] == clip["end_s"]
+
+    @pytest.mark.parametrize("name", ["title", "start_s", "status", "crop_track"])
+    async def test_null_empties_nothing_of_a_clip(self, api, name):
+        _, clip = await api.with_clips()
+        refused = await api.call("PATCH", f"/v1/clips/{clip['id']}", 422, **{name: None})
+        assert refused["errors"] == [{"at": name, "message": "must not be null"}]
+
+    async def test_a_search_beyond_the_end_is_refused(self, api):
+        video, _ = await api.with_clips()
+        path = f"/v1/videos/{video['id']}/generate-clips"
+        refused = await api.call("POST", path, 422, range_start_s=30.0)
+        assert refused["errors"][0]["at"] == "range_start_s"
+
+    async def test_clips_are_sorted_and_picked_as_asked(self, api):
+        video, _ = await api.with_clips()
+        await api.call("POST", f"/v1/videos/{video['id']}/generate-clips", 202, max_clips=2)
+        await api.work(JobKind.FIND_CLIPS, lambda job: clips_found(job, ((3.0, 6.5), (0.0, 2.5))))
+        path = f"/v1/videos/{video['id']}/clips"
+        starts = [c["start_s"] for c in (await api.call("GET", f"{path}?sort=start"))["items"]]
+        ranked = [c["rank"] for c in (await api.call("GET", path))["items"]]
+        assert (starts, ranked) == ([0.0, 3.0], [1, 2])
+        assert (await api.call("GET", f"{path}?status=kept"))["count"] == 0
+        await api.call("GET", f"{path}?sort=bogus", 422)
 
     async def test_a_clip_is_reframed_by_a_track_of_its_own(self, api, client, app):
         video, clip = await api.with_clips()

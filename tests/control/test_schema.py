@@ -1,29 +1,71 @@
-"""The server does what its own document says, whatever a fuzzer sends (schemathesis)."""
+"""The server does what its own document says, whatever a fuzzer sends (schemathesis).
+
+`CUTROOM_FUZZ_EXAMPLES` sets how much is sent to each operation; `CUTROOM_FUZZ_ARGS` are further
+arguments of its command, such as `--include-tag videos --checks all`. With `pytest -s` its report
+shows.
+"""
 
 import asyncio
+import json
 import os
+import shlex
 import sys
 
+import asyncpg
 import pytest
+
+from tests.control.filling import NAMES, fill
+from tests.control.media_jobs import MediaPath
 
 pytestmark = pytest.mark.timeout(900)
 EXAMPLES = os.environ.get("CUTROOM_FUZZ_EXAMPLES", "8")
+ARGS = shlex.split(os.environ.get("CUTROOM_FUZZ_ARGS", ""))
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance,ignored_auth,use_after_free"
 )
+ROWS = 40
 
 
-async def test_the_server_keeps_its_word(app, owner, tmp_path):
+@pytest.fixture
+async def ids(client, owner, settings, database_url):
+    """Ids by the names of parameters: those of a video with clips, then of rows of every kind."""
+    video, clip = await MediaPath(client, owner, settings).with_clips()
+    database = await asyncpg.connect(database_url)
+    await database.execute("SET session_replication_role = replica")
+    await database.execute("DELETE FROM subscriptions")  # reading usage made it
+    await fill(database, owner, ROWS)
+    found = {
+        f"{name}_id": await database.fetch(
+            f"SELECT id::text FROM {table} WHERE organization_id = $1", owner.organization_id
+        )
+        for table, name in NAMES.items()
+    }
+    found["order_id"] = await database.fetch("SELECT order_id FROM payments")
+    await database.close()
+    known = {name: [row[0] for row in rows] for name, rows in found.items()}
+    for name, first in {"project_id": video["project_id"], "video_id": video["id"],
+                        "clip_id": clip["id"]}.items():  # fmt: skip
+        known[name] = [first, *(one for one in known[name] if one != first)]
+    kits = known["brand_kit_id"] = known.pop("kit_id")
+    people = {"user_id": [str(owner.user.id)] * 2, "membership_id": [str(owner.membership.id)]}
+    return known | people | {"organization_id": [str(owner.organization_id)], "brand_kit": kits}
+
+
+async def test_the_server_keeps_its_word(app, owner, ids, tmp_path):
     base = app.ctx.settings.local_url
+    (tmp_path / "ids.json").write_text(json.dumps(ids))
     running = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "schemathesis.cli", "run", f"{base}/openapi.json",
         "--url", base, "-H", f"Authorization: {owner.headers['Authorization']}",
         "-H", f"X-Org-ID: {owner.headers['X-Org-ID']}", "--max-examples", EXAMPLES,
         "--checks", CHECKS, "--exclude-method", "WS", "--exclude-path-regex", "/events$",
         "--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure",
-        "--generation-database", "none", "--suppress-health-check", "all", "--workers", "1",
+        "--generation-database", "none", "--suppress-health-check", "all", "--workers", "1", *ARGS,
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.control.known_ids",
+             "CUTROOM_FUZZ_IDS": str(tmp_path / "ids.json")},
     )  # fmt: skip
-    told, _ = await running.communicate()
-    assert running.returncode == 0, told.decode()[-20_000:]
+    told = (await running.communicate())[0].decode()
+    sys.stdout.write(told)
+    assert running.returncode == 0, told[-20_000:]

@@ -58,6 +58,10 @@ async def test_one_address_is_one_account_however_it_is_spelled(client, configur
         ({"password": "short"}, "password"),
         ({"is_admin": True}, "is_admin"),
         ({"name": "nul \0 byte"}, "name"),
+        ({"password": "nul \0 byte"}, "password"),
+        ({"email": "be\u0007ll@example.org"}, "email"),
+        ({"email": "next\u0085line@example.org"}, "email"),
+        ({"email": "a@exam\u007fple.org"}, "email"),
     ],
 )
 async def test_a_malformed_account_is_pointed_at(client, wrong, at):
@@ -113,6 +117,14 @@ async def test_nobody_changes_another_persons_account(client, owner, member_of):
     assert answer.status_code == 403
     answer = await client.patch(path, json={"name": "Mine"}, headers=fellow.headers)
     assert (answer.status_code, answer.json()["name"]) == (200, "Mine")
+
+
+@pytest.mark.parametrize("name", ["name", "password"])
+async def test_null_empties_nothing_of_an_account(client, owner, name):
+    path = f"/v1/users/{owner.user.id}"
+    answer = await client.patch(path, json={name: None}, headers=owner.headers)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"at": name, "message": "must not be null"}]
 
 
 @pytest.mark.media
