@@ -15,6 +15,7 @@ from control.errors import ApiError, BadRequest, Forbidden, NotFound, TooLarge, 
 from control.storage import BadTicket, DirectoryStore, disposition
 
 blueprint = Blueprint("store", url_prefix="/store")
+NEW_LINK = "This link has run out, or is not as it was given: ask the API for a new one."
 CHUNK_BYTES = 1 << 20
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
@@ -35,10 +36,9 @@ def ticket_of(request: Request, ticket: str, operation: str) -> tuple[dict[str, 
         read = store.read(ticket, operation)
         return read, store.path(read["key"])
     except BadTicket as error:
-        detail = "Ask the API for a new link." if error.code == "ticket_expired" else None
-        raise Forbidden(detail, code=error.code) from None
+        raise Forbidden(NEW_LINK, code=error.code) from None
     except (ValueError, KeyError):
-        raise Forbidden(code="ticket_invalid") from None
+        raise Forbidden(NEW_LINK, code="ticket_invalid") from None
 
 
 @blueprint.put("/<ticket:str>", stream=True)

@@ -114,7 +114,7 @@ def levels_dbfs(samples: Samples, rate_hz: int) -> Levels:
     """RMS of each WINDOW_S of samples [n, channels], of the loudest channel; the rest is left."""
     size = round(WINDOW_S * rate_hz)
     whole = len(samples) // size
-    parts = samples[: whole * size].reshape(whole, size, -1).astype(np.float64)
+    parts = samples[: whole * size].reshape(whole, size, samples.shape[1]).astype(np.float64)
     power = np.mean(parts**2, axis=1).max(axis=1)
     return np.asarray(10 * np.log10(np.maximum(power, 1e-12)))
 

@@ -66,6 +66,10 @@ class TestSound:
         (span,) = faults.silent_spans(faults.levels_dbfs(sound, RATE_HZ))
         assert span == pytest.approx((1.0, 4.0), abs=0.11)
 
+    def test_a_rest_that_is_shorter_than_a_window_has_no_level(self):
+        for samples in (0, 1, 100):
+            assert len(faults.levels_dbfs(self.tone(1)[:samples], RATE_HZ)) == 0
+
     def test_one_channel_with_sound_is_no_silence(self):
         sound = self.tone(3)
         sound[:, 0] = 0
