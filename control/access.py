@@ -4,9 +4,10 @@ Each guard hangs on a blueprint group in `control.api`. Behind the member door a
 needs at least `EDITOR`, unless its route says otherwise with `ctx_role=Role.…`.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from sanic import Request
@@ -48,8 +49,11 @@ PERMISSIONS = {
 
 # By hand, as it is asked on every request.
 MEMBERSHIP = """
-SELECT m.id, m.role, m.status, u.is_admin FROM memberships m JOIN users u ON u.id = m.user_id
- WHERE m.user_id = $1 AND m.organization_id = $2 AND u.is_active
+SELECT m.user_id, m.organization_id, m.id, m.role, m.status, u.is_admin
+  FROM unnest($1::uuid[], $2::uuid[]) AS asked (user_id, organization_id)
+  JOIN memberships m USING (user_id, organization_id)
+  JOIN users u ON u.id = m.user_id
+ WHERE u.is_active
 """
 
 
@@ -126,20 +130,29 @@ async def member_of(request: Request) -> Member:
 
     caller = await _caller(request)
     organization_id = _organization_id(request, caller.organization_id)
-    rows = await default().execute_query_dict(MEMBERSHIP, [caller.user_id, organization_id])
-    if not rows:
+    row = await request.app.ctx.memberships.get((caller.user_id, organization_id))
+    if row is None:
         raise NotFound("There is no such organisation among yours.", code="organization_not_found")
-    if rows[0]["status"] != MemberStatus.ACTIVE:
-        raise Forbidden(f"Your membership is {rows[0]['status']}.", code="membership_inactive")
+    if row["status"] != MemberStatus.ACTIVE:
+        raise Forbidden(f"Your membership is {row['status']}.", code="membership_inactive")
     by_key = caller.organization_id is not None
     return Member(
         caller.user_id,
         organization_id,
-        max(Role(rows[0]["role"]), caller.most, key=list(Role).index),
-        rows[0]["id"],
-        is_admin=rows[0]["is_admin"] and not by_key,
+        max(Role(row["role"]), caller.most, key=list(Role).index),
+        row["id"],
+        is_admin=row["is_admin"] and not by_key,
         by_key=by_key,
     )
+
+
+async def memberships(
+    asked: AbstractSet[tuple[UUID, UUID]],
+) -> dict[tuple[UUID, UUID], dict[str, Any]]:
+    """The memberships of active people among pairs of a user and an organisation."""
+    users, organizations = zip(*asked, strict=True)
+    rows = await default().execute_query_dict(MEMBERSHIP, [users, organizations])
+    return {(row["user_id"], row["organization_id"]): row for row in rows}
 
 
 def needed_role(request: Request) -> Role:

@@ -12,9 +12,11 @@ from pydantic_core import to_json
 from sanic import HTTPResponse, Request, Sanic, empty, html, json
 
 from control import database, errors, openapi
+from control.access import memberships
 from control.api import DOORS
 from control.errors import BadRequest, Unavailable
 from control.events import Hub
+from control.gathered import Gathered
 from control.observability import exposition
 from control.settings import Settings
 from control.storage import open_store
@@ -76,6 +78,7 @@ def create_app(settings: Settings) -> Sanic:
 async def _connect(app: Sanic) -> None:
     settings = app.ctx.settings
     await database.start(settings)
+    app.ctx.memberships = Gathered(memberships)
     app.ctx.store = open_store(settings)
     app.ctx.hub = Hub(settings.database_url)
     app.ctx.hub.start()

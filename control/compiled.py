@@ -1,17 +1,19 @@
-"""A list's statements: Tortoise writes their text once for each kind of query, not on every call.
+"""Statements that only read: Tortoise writes their text once for each kind, not on every call.
 
-Writing it costs more than all else that a list does in Python. Kept are texts of queries that only
+Writing it costs more than all else that a read does in Python. Kept are texts of queries that only
 compare columns with values, which is most of them; every other query is written each time.
 """
 
 from collections.abc import Mapping
 from datetime import datetime
+from operator import attrgetter
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from pydantic_core import from_json
 from tortoise.fields import JSONField
+from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from control.database import default
@@ -21,7 +23,14 @@ COMPARED = ("", "gt", "gte", "lt", "lte")
 MANY = 10_000
 TOTAL_S = 10.0
 REMEMBERED = 1000
+# What a query may carry besides its conditions; Tortoise offers no other way to see it.
+_carried = attrgetter(
+    "_annotations", "_custom_filters", "_distinct", "_limit", "_offset", "_group_bys", "_having",
+    "_select_for_update", "_select_related", "_prefetch_map", "_prefetch_queries",
+    "_fields_for_select",
+)  # fmt: skip
 
+M = TypeVar("M", bound=Model)
 _texts: dict[tuple[Any, ...], str] = {}
 _totals: dict[tuple[Any, ...], tuple[float, int]] = {}
 
@@ -33,11 +42,11 @@ class _Comparison(NamedTuple):
 
 
 def _comparisons(queryset: QuerySet[Any]) -> list[_Comparison] | None:
-    """The query's conditions where all of them compare a column with a value, else None."""
+    """The query's conditions where it is nothing but columns compared with values, else None."""
     found: list[_Comparison] = []
-    if queryset._annotations or queryset._custom_filters or queryset._distinct:  # noqa: SLF001 - Tortoise offers no other way to see a query's parts
+    if any(_carried(queryset)):
         return None
-    for q in queryset._q_objects:  # noqa: SLF001 - as above
+    for q in queryset._q_objects:  # noqa: SLF001 - as `_carried`
         if q.children or len(q.filters) != 1:
             return None
         ((name, value),) = q.filters.items()
@@ -45,8 +54,28 @@ def _comparisons(queryset: QuerySet[Any]) -> list[_Comparison] | None:
             value, UUID | str | int | datetime
         ):
             return None
-        found.append(_Comparison(name, q._is_negated, value))  # noqa: SLF001 - as above
+        found.append(_Comparison(name, q._is_negated, value))  # noqa: SLF001 - as `_carried`
     return found
+
+
+def _kind(compared: list[_Comparison]) -> list[tuple[str, bool]]:
+    """What the text of a query depends on: its conditions without their values."""
+    return [(each.column, each.negated) for each in compared]
+
+
+async def one(queryset: QuerySet[M], key: UUID) -> M | None:
+    """The query's row with this id."""
+    compared = _comparisons(queryset)
+    if compared is None:
+        return await queryset.get_or_none(id=key)
+    model = queryset.model
+    kind = ("one", model, *_kind(compared))
+    if kind not in _texts:
+        _texts[kind] = queryset.filter(id=key).sql()
+    values = [*(each.value for each in compared), key]
+    db = queryset._choose_db()  # noqa: SLF001 - Tortoise's own way to its connection
+    rows = await db.execute_query_dict(_texts[kind], values)
+    return model._init_from_db(**rows[0]) if rows else None  # noqa: SLF001 - what Tortoise does with a row
 
 
 async def select(
@@ -59,15 +88,14 @@ async def select(
         wanted = queryset.order_by(*order).limit(limit).offset(offset)
         rows: list[dict[str, Any]] = await wanted.values(**columns)
         return rows
-    kind = tuple((one.column, one.negated) for one in compared)
-    key = (queryset.model, *columns.items(), *order, *kind)
-    if key not in _texts:
+    kind = ("select", queryset.model, *columns.items(), *order, *_kind(compared))
+    if kind not in _texts:
         # An offset of 0 would be left out of the text.
-        _texts[key] = queryset.order_by(*order).limit(1).offset(1).values(**columns).sql()
-    values = [*(one.value for one in compared), limit, offset]
+        _texts[kind] = queryset.order_by(*order).limit(1).offset(1).values(**columns).sql()
+    values = [*(each.value for each in compared), limit, offset]
     own = queryset.model._meta.fields_map  # noqa: SLF001 - Tortoise's own name for its columns
     json = [name for name, column in columns.items() if isinstance(own.get(column), JSONField)]
-    rows = await default().execute_query_dict(_texts[key], values)
+    rows = await default().execute_query_dict(_texts[kind], values)
     for row in rows:
         for name in json:
             if row[name] is not None:
@@ -78,12 +106,18 @@ async def select(
 async def count(queryset: QuerySet[Any]) -> int:
     """How many rows a query has; above `MANY` it may be what it was `TOTAL_S` seconds ago."""
     compared = _comparisons(queryset)
-    key = (queryset.model, *compared) if compared is not None else None
-    until, total = _totals.get(key, (0.0, 0)) if key else (0.0, 0)
+    if compared is None:
+        return await queryset.count()
+    key = (queryset.model, *compared)
+    until, total = _totals.get(key, (0.0, 0))
     if monotonic() < until:
         return total
-    total = await queryset.count()
-    if key and total > MANY:
+    kind = ("count", queryset.model, *_kind(compared))
+    if kind not in _texts:
+        _texts[kind] = queryset.count().sql()
+    rows = await default().execute_query_dict(_texts[kind], [each.value for each in compared])
+    total = int(next(iter(rows[0].values())))
+    if total > MANY:
         if len(_totals) >= REMEMBERED:
             _totals.clear()
         _totals[key] = (monotonic() + TOTAL_S, total)

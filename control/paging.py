@@ -107,7 +107,12 @@ def listed(items: list[T], out: type[T], page: Page, total: int) -> HTTPResponse
         has_more=more,
         next_offset=following if more else None,
     )
-    return reply(Listing[out](items=items, count=len(items), pagination=place))  # type: ignore[valid-type]
+    return reply(_listing(out)(items=items, count=len(items), pagination=place))
+
+
+@lru_cache
+def _listing(out: type[T]) -> type[Listing[T]]:
+    return Listing[out]  # type: ignore[valid-type]
 
 
 @lru_cache

@@ -12,6 +12,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from control.bodies import etag
+from control.compiled import one
 from control.errors import Invalid, NotFound, PreconditionFailed
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ async def find(queryset: QuerySet[R], id: UUID | str) -> R:  # noqa: A002 - the 
         key = id if isinstance(id, UUID) else UUID(id)
     except ValueError:
         raise NotFound from None
-    row = await queryset.get_or_none(id=key)
+    row = await one(queryset, key)
     if row is None:
         raise NotFound
     return row
