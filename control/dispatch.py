@@ -6,6 +6,7 @@ The one module of the control plane that imports ray, run in a process of its ow
 import asyncio
 import contextlib
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import ray
@@ -36,27 +37,48 @@ async def run(settings: Settings) -> None:
 
     listener = asyncio.create_task(listening(settings.database_url, heard))
     retry_s = 1.0
-    director: Any = None
     try:
         while True:
             try:
-                director = director or await asyncio.to_thread(connect, settings)
-                busy = await once(settings, director)
-                retry_s = 1.0
+                director = await asyncio.to_thread(connect, settings)
+                async for _ in rounds(settings, director, wake):
+                    retry_s = 1.0
             except (RayError, ConnectionError, ValueError, RuntimeError, OSError) as error:
                 logger.warning(
                     "the cluster cannot be reached, next try in %.0f s: %s", retry_s, error
                 )
-                director = None
                 await asyncio.to_thread(ray.shutdown)
                 await asyncio.sleep(retry_s)
                 retry_s = min(MAX_RETRY_S, retry_s * 2)
-                continue
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(wake.wait(), 0.2 if busy else POLL_S)
-            wake.clear()
     finally:
         listener.cancel()
+
+
+async def rounds(settings: Settings, director: Any, wake: asyncio.Event) -> AsyncIterator[None]:
+    """Dispatch whenever something happened to a job, a worker became idle, or time has passed."""
+    told: dict[str, int] = {}
+    freed: asyncio.Future[None] | None = None
+    while True:
+        wake.clear()
+        if freed is None or freed.done():
+            # Asked before the room is: nobody becomes idle unnoticed in between.
+            freed = asyncio.ensure_future(_freed(director, wake))
+        waiting = await backlog()
+        if waiting or told:
+            await once(settings, director, waiting)
+        told = waiting
+        yield
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), POLL_S)
+        if freed.done():
+            freed.result()
+
+
+async def _freed(director: Any, wake: asyncio.Event) -> None:
+    try:
+        await director.freed.remote()
+    finally:
+        wake.set()
 
 
 def connect(settings: Settings) -> Any:
@@ -65,19 +87,16 @@ def connect(settings: Settings) -> Any:
     return ray.get_actor(DIRECTOR, namespace=NAMESPACE)
 
 
-async def once(settings: Settings, director: Any) -> bool:
-    """One round; True where the director had no room for something that is queued."""
-    free: dict[str, int] = await director.free.remote()
-    waiting = await backlog()
-    await director.backlog.remote(waiting)
+async def once(settings: Settings, director: Any, waiting: dict[str, int]) -> None:
+    """One round: as much of what waits as there is room for."""
+    free: dict[str, int] = await director.room.remote(waiting)
     wanted = {kind: min(free.get(kind, 0), count) for kind, count in waiting.items()}
-    refused = []
-    for job in await claim(wanted, lease_s=settings.lease_s + START_S):
-        order = order_of(settings, job)
-        if await director.submit.remote(order.model_dump_json()) != "accepted":
-            refused.append(job)
-    await release(refused)
-    return bool(refused)
+    if not any(wanted.values()):
+        return
+    jobs = await claim(wanted, lease_s=settings.lease_s + START_S)
+    orders = [order_of(settings, job).model_dump_json() for job in jobs]
+    answers = await director.submit.remote(orders)
+    await release([job for job, answer in zip(jobs, answers, strict=True) if answer != "accepted"])
 
 
 def order_of(settings: Settings, job: Job) -> Order:

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import to_json
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from control.jobs.models import Job, JobEvent
@@ -22,13 +23,16 @@ logger = logging.getLogger(__name__)
 CHANNEL = "cutroom_jobs"
 QUEUE_EVENTS = 1000
 POLL_S = 5.0
+PUBLISH = """
+WITH event AS (
+    INSERT INTO job_events (job_id, type, data, created_at)
+    VALUES ($1, $2, $3::jsonb, clock_timestamp()) RETURNING job_id)
+SELECT pg_notify($4, $5) FROM event"""
 
 
-async def publish(tx: BaseDBAsyncClient, job: Job, kind: str, **data: Any) -> JobEvent:
+async def publish(tx: BaseDBAsyncClient, job: Job, kind: str, **data: Any) -> None:
     """Add an event to the job's log and tell the listeners, when `tx` commits."""
-    event = await JobEvent.create(using_db=tx, job_id=job.id, type=kind, data=data)
-    await tx.execute_query("SELECT pg_notify($1, $2)", [CHANNEL, str(job.id)])
-    return event
+    await tx.execute_query(PUBLISH, [job.id, kind, to_json(data).decode(), CHANNEL, str(job.id)])
 
 
 class Hub:
@@ -37,7 +41,7 @@ class Hub:
     def __init__(self, database_url: str) -> None:
         self.database_url = database_url
         # Each subscriber's queue and the last event put into it.
-        self.queues: dict[UUID, dict[asyncio.Queue[JobEvent], int]] = defaultdict(dict)
+        self.queues: dict[UUID, dict[asyncio.Queue[JobEvent | None], int]] = defaultdict(dict)
         self.changed: asyncio.Queue[UUID] = asyncio.Queue()
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -50,12 +54,12 @@ class Hub:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     @contextlib.contextmanager
-    def subscribed(self, job_id: UUID, after_seq: int) -> Iterator[asyncio.Queue[JobEvent]]:
+    def subscribed(self, job_id: UUID, after_seq: int) -> Iterator[asyncio.Queue[JobEvent | None]]:
         """A queue of the job's events after `after_seq`, in order, each once.
 
         When a consumer is slow, progress is dropped, never a change of state.
         """
-        queue: asyncio.Queue[JobEvent] = asyncio.Queue()
+        queue: asyncio.Queue[JobEvent | None] = asyncio.Queue()
         self.queues[job_id][queue] = after_seq
         self.changed.put_nowait(job_id)
         try:

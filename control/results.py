@@ -58,9 +58,11 @@ async def follow(tx: BaseDBAsyncClient, job: Job) -> None:
     """Let what a job works on tell where it is: its video's pipeline, its brand asset."""
     if job.kind is JobKind.CHECK_ASSET:
         await kits.follow(tx, job)
-    video = await Video.filter(id=job.video_id).using_db(tx).select_for_update().get_or_none()
     stage = STAGES.get(JobKind(job.kind))
-    if video is None or stage is None:
+    if stage is None or job.video_id is None:
+        return
+    video = await Video.filter(id=job.video_id).using_db(tx).select_for_update().get_or_none()
+    if video is None:
         return
     working, done = stage
     stages = {**video.stages, job.kind: job.state}

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 NAMESPACE = "cutroom"
 NAME = "director"
 Answer = Literal["accepted", "busy"]
+Nodes = dict[str, dict[str, float]]
 
 
 def work_of(kind: JobKind) -> Callable[[JobRun, Any], Any]:
@@ -61,20 +62,39 @@ class Director:
     """Pools of workers by kind, filled on first use and kept."""
 
     settings: WorkerSettings
+    worker: type[Worker] = Worker
     pools: dict[JobKind, list[Seat]] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
+    queued: dict[str, int] = field(default_factory=dict)
+    vacated: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def free(self) -> dict[str, int]:
         """How many orders of each kind would be accepted now."""
         nodes = alive_nodes()
         return {kind: self._free(kind, nodes) for kind in JobKind}
 
-    async def submit(self, order: str) -> Answer:
-        """Give the order to an idle worker of its kind, or answer "busy"."""
+    async def room(self, queued: dict[str, int]) -> dict[str, int]:
+        """What `free` says; publishes what is queued, so that the autoscaler can see it."""
+        if queued != self.queued:
+            self.queued = queued
+            kinds = [JobKind(kind) for kind, count in queued.items() for _ in range(count)]
+            request_resources(bundles=[demand(kind) for kind in kinds])
+        return await self.free()
+
+    async def freed(self) -> None:
+        """Return as soon as the next order is done with."""
+        await self.vacated.wait()
+
+    async def submit(self, orders: list[str]) -> list[Answer]:
+        """Give each order to an idle worker of its kind, or answer "busy" to it."""
+        nodes = alive_nodes()
+        return [self._submit(order, nodes) for order in orders]
+
+    def _submit(self, order: str, nodes: Nodes) -> Answer:
         parsed = Order.model_validate_json(order)
         kind = JobKind(parsed.spec.kind)
-        seat = self._seat(kind) if self._free(kind, alive_nodes()) else None
+        seat = self._seat(kind, nodes) if self._free(kind, nodes) else None
         if seat is None:
             return "busy"
         seat.attempt = f"{parsed.job_id}:{parsed.attempt}"
@@ -87,11 +107,6 @@ class Director:
         """`job:attempt` of every order being worked on."""
         return [s.attempt for pool in self.pools.values() for s in pool if s.attempt]
 
-    async def backlog(self, queued: dict[str, int]) -> None:
-        """Publish what is queued as resource requests, so that the autoscaler can see it."""
-        bundles = [demand(JobKind(kind)) for kind, count in queued.items() for _ in range(count)]
-        request_resources(bundles=bundles)
-
     async def _serve(self, kind: JobKind, seat: Seat, order: str) -> None:
         try:
             await seat.actor.run.remote(order)
@@ -101,9 +116,10 @@ class Director:
             ray.kill(seat.actor)
         finally:
             seat.attempt = None
+            self.vacated.set()
+            self.vacated = asyncio.Event()
 
-    def _seat(self, kind: JobKind) -> Seat | None:
-        nodes = alive_nodes()
+    def _seat(self, kind: JobKind, nodes: Nodes) -> Seat | None:
         pool = self.pools.setdefault(kind, [])
         pool[:] = [seat for seat in pool if seat.node_id in nodes or seat.attempt]
         idle = next((seat for seat in pool if seat.attempt is None), None)
@@ -120,7 +136,7 @@ class Director:
         reserved = reservation(kind, node)
         host = next((key[5:] for key in node if key.startswith("node:")), node_id[:8])
         actor = (
-            ray.remote(Worker)
+            ray.remote(self.worker)
             .options(
                 name=f"{kind}@{host}#{next(self.numbers)}",
                 num_cpus=0,
@@ -133,7 +149,7 @@ class Director:
         )
         return Seat(actor, node_id)
 
-    def _free(self, kind: JobKind, nodes: dict[str, dict[str, float]]) -> int:
+    def _free(self, kind: JobKind, nodes: Nodes) -> int:
         rivals = [kind]
         if any(NEEDS[kind].resource in node for node in nodes.values()):
             rivals = sharing(kind)
@@ -142,22 +158,22 @@ class Director:
     def _busy(self, kind: JobKind) -> list[Seat]:
         return [seat for seat in self.pools.get(kind, []) if seat.attempt]
 
-    def _capacity(self, kind: JobKind, nodes: dict[str, dict[str, float]]) -> int:
+    def _capacity(self, kind: JobKind, nodes: Nodes) -> int:
         gpu = has_gpu(nodes)
         return sum(slots(kind, node, cluster_has_gpu=gpu) for node in nodes.values())
 
 
-def alive_nodes() -> dict[str, dict[str, float]]:
+def alive_nodes() -> Nodes:
     """Resources of every node that is up, by node id, in a stable order."""
     nodes = {n["NodeID"]: n["Resources"] for n in ray.nodes() if n["Alive"]}
     return dict(sorted(nodes.items()))
 
 
-def has_gpu(nodes: dict[str, dict[str, float]]) -> bool:
+def has_gpu(nodes: Nodes) -> bool:
     return any(node.get("GPU") for node in nodes.values())
 
 
-def start(settings: WorkerSettings) -> Any:
+def start(settings: WorkerSettings, worker: type[Worker] = Worker) -> Any:
     """Start the director in the cluster this process is connected to, or find it running."""
     return (
         ray.remote(Director)
@@ -169,5 +185,5 @@ def start(settings: WorkerSettings) -> Any:
             num_cpus=0,
             max_restarts=-1,
         )
-        .remote(settings)
+        .remote(settings, worker)
     )

@@ -1,13 +1,10 @@
 """Claiming from the queue: what it costs where 10,000 jobs wait, beside 100."""
 
+from asyncio import Runner
 from collections.abc import Iterator
-from time import perf_counter
-
-import uvloop
 
 from benchmarks.case import Call, Case, Rival
-from benchmarks.control.stand import Stand, stand
-from control import database
+from benchmarks.control.stand import stand
 from control.jobs.lifecycle import release
 from control.jobs.queue import claim
 
@@ -26,28 +23,22 @@ SELECT gen_random_uuid(), now(), now(), $1, $2, 'queued', n % 5, '{}', md5(n::te
 
 def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - it has no peer but itself
     """A call claims `CLAIMS` jobs one by one and gives each back."""
-    with stand() as built:
+    with stand() as built, built.connected() as runner:
         for kind, waiting in (("find_clips", MANY), ("transcribe", FEW)):
             built.query(JOBS, built.organization_id, kind, waiting)
         built.query("VACUUM ANALYZE jobs")
         yield Case(
             op="claim", name="of 10,000", size=MANY, unit="jobs",
-            run=_claiming(built, "find_clips"),
-            rivals={"of 100": Rival(_claiming(built, "transcribe"), 1 / 1.2)},
+            run=_claiming(runner, "find_clips"),
+            rivals={"of 100": Rival(_claiming(runner, "transcribe"), 1 / 1.2)},
         )  # fmt: skip
 
 
-def _claiming(built: Stand, kind: str) -> Call:
-    async def run() -> float:
-        await database.start(built.settings)
-        try:
-            began_s = perf_counter()
-            for _ in range(CLAIMS):
-                jobs = await claim({kind: 1}, lease_s=60)
-                assert len(jobs) == 1
-                await release(jobs)
-            return (perf_counter() - began_s) / CLAIMS
-        finally:
-            await database.stop()
+def _claiming(runner: Runner, kind: str) -> Call:
+    async def run() -> None:
+        for _ in range(CLAIMS):
+            jobs = await claim({kind: 1}, lease_s=60)
+            assert len(jobs) == 1
+            await release(jobs)
 
-    return lambda: uvloop.run(run())
+    return lambda: runner.run(run())

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import uvloop
 
 from control import database
 from control.auth import tokens
@@ -85,22 +86,12 @@ class Stand:
         self.query("VACUUM ANALYZE videos")
         return project_id
 
-    def start(self, *module: str) -> tuple[int, "subprocess.Popen[bytes]"]:
+    def start(self, *module: str, **environment: str) -> tuple[int, "subprocess.Popen[bytes]"]:
         """Start a server; returns its port and its process once it answers."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
-        environment = {
-            **os.environ, **self.settings.as_environment(), "CUTROOM_PORT": str(port),
-            "CUTROOM_RATE_PER_MINUTE": "0", "CUTROOM_OPEN_RATE_PER_MINUTE": "0",
-            "SQLALCHEMY_URL": self.database_url.replace("postgresql:", "postgresql+asyncpg:"),
-        }  # fmt: skip
-        log = self.stack.enter_context((self.home / f"{module[0]}.log").open("wb"))
-        process = subprocess.Popen(
-            [sys.executable, "-m", *module], env=environment, stdout=log, stderr=log
-        )
-        self.stack.callback(process.wait)
-        self.stack.callback(process.terminate)
+        process = self.spawn(*module, CUTROOM_PORT=str(port), **environment)
         deadline = monotonic() + READY_S
         while monotonic() < deadline:
             try:
@@ -109,6 +100,32 @@ class Stand:
             except httpx.TransportError:
                 sleep(0.1)
         raise TimeoutError((self.home / f"{module[0]}.log").read_text())
+
+    def spawn(self, *module: str, **environment: str) -> "subprocess.Popen[bytes]":
+        """Start a process that ends with the stand; what it says is in `home/<module>.log`."""
+        whole = {
+            **os.environ, **self.settings.as_environment(), "CUTROOM_RATE_PER_MINUTE": "0",
+            "CUTROOM_OPEN_RATE_PER_MINUTE": "0",
+            "SQLALCHEMY_URL": self.database_url.replace("postgresql:", "postgresql+asyncpg:"),
+            **environment,
+        }  # fmt: skip
+        log = self.stack.enter_context((self.home / f"{module[0]}.log").open("wb"))
+        process = subprocess.Popen(
+            [sys.executable, "-m", *module], env=whole, stdout=log, stderr=log
+        )
+        self.stack.callback(process.wait)
+        self.stack.callback(process.terminate)
+        return process
+
+    @contextmanager
+    def connected(self) -> Iterator[asyncio.Runner]:
+        """An event loop in which this process can query through Tortoise, kept between calls."""
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(database.start(self.settings))
+            try:
+                yield runner
+            finally:
+                runner.run(database.stop())
 
 
 @contextmanager

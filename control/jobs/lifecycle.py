@@ -82,7 +82,7 @@ async def _set(tx: BaseDBAsyncClient, job: Job, state: JobState, **changes: Any)
     if state not in ACTIVE:
         changes.setdefault("lease_until", None)
     job.update_from_dict({"state": state, **changes})
-    await job.save(using_db=tx, update_fields=["state", "updated_at", *changes])
+    await job.save(using_db=tx, update_fields=list({"state", *REPORTED, *changes}))
     await publish(
         tx, job, f"job.{state}", state=state, attempt=job.attempt, progress=job.progress,
         problem=job.problem, cached=job.cached,
@@ -137,7 +137,6 @@ async def _apply(tx: BaseDBAsyncClient, settings: Settings, job: Job, report: Re
                 tx, job, "job.progress", progress=job.progress, step=job.step, steps=job.steps
             )
         return
-    await job.save(using_db=tx, update_fields=REPORTED)
     match report.state:
         case ReportState.SUCCEEDED:
             await _succeed(tx, job, report)

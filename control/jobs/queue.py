@@ -29,7 +29,7 @@ WITH next AS MATERIALIZED (
 UPDATE jobs SET state = 'running', attempt = attempt + 1, report_seq = 0, lease_until = $3,
        started_at = $4, updated_at = $4, problem = NULL
   FROM next WHERE jobs.id = next.id
-RETURNING jobs.id"""
+RETURNING jobs.*"""
 
 
 async def enqueue(
@@ -116,7 +116,7 @@ async def claim(free: Mapping[str, int], *, lease_s: float) -> list[Job]:
             rows = await tx.execute_query_dict(
                 CLAIM_SQL, [kind, count, moment + timedelta(seconds=lease_s), moment]
             )
-            jobs = await Job.filter(id__in=[row["id"] for row in rows]).using_db(tx)
+            jobs = [Job._init_from_db(**row) for row in rows]  # noqa: SLF001 - what Tortoise does with a row
             for job in jobs:
                 await publish(tx, job, "job.running", state=job.state, attempt=job.attempt)
             claimed += sorted(jobs, key=lambda job: (-job.priority, job.queued_at, job.id))

@@ -1,6 +1,7 @@
 """`WS /v1/jobs/{id}/events`: a snapshot, what was missed, then everything as it happens."""
 
 import asyncio
+from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -62,21 +63,15 @@ async def _follow(
         # Read again: what changed before the subscription is in no event to come.
         job = await Job.get(id=job.id)
         snapshot = JobOut.model_validate(job).model_dump(mode="json")
-        await _send(socket, {"type": "snapshot", "seq": seen, "job": snapshot})
+        await socket.send(to_json({"type": "snapshot", "seq": seen, "job": snapshot}).decode())
         if job.state in TERMINAL:
-            for event in await JobEvent.filter(job_id=job.id, id__gt=seen).order_by("id"):
-                await _send(socket, _plain(event))
+            for past in await JobEvent.filter(job_id=job.id, id__gt=seen).order_by("id"):
+                await socket.send(_text(past))
             await socket.close(CLOSED_NORMALLY)
             return
-        while not watch.done():
-            following = asyncio.ensure_future(queue.get())
-            pair: set[asyncio.Future[Any]] = {watch, following}
-            await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
-                following.cancel()
-                return
-            event = following.result()
-            await _send(socket, _plain(event))
+        watch.add_done_callback(lambda _: queue.put_nowait(None))
+        while (event := await queue.get()) and not watch.done():
+            await socket.send(_text(event))
             # A job that was retried has ended before, in the middle of its log.
             later = JobEvent.filter(job_id=job.id, id__gt=event.id)
             if event.type in ENDING and not await later.exists():
@@ -123,15 +118,14 @@ def _close_on_bad_text(socket: WebsocketImplProtocol) -> None:
     socket.process_events = checked  # type: ignore[method-assign]
 
 
-async def _send(socket: WebsocketImplProtocol, message: dict[str, Any]) -> None:
-    await socket.send(to_json(message).decode())
-
-
-def _plain(event: JobEvent) -> dict[str, Any]:
-    return {
+@lru_cache
+def _text(event: JobEvent) -> str:
+    """What is sent of an event, written once for all who follow the job."""
+    plain = {
         "type": event.type,
         "seq": event.id,
         "job_id": event.job_id,
         "at": event.created_at,
         "data": event.data,
     }
+    return to_json(plain).decode()
