@@ -274,6 +274,6 @@ def whole_step(run: JobRun, film: Film, sound: Step | None, brief: Brief, source
     parts = [step.ref("picture.mp4").sha256 for step in film.pictures]
     parts += [sound.ref("sound.m4a").sha256] if sound else []
     return run.step(
-        "deliver", put_together, version=2, weight=WHOLE, params=brief.plain,
+        "deliver", put_together, version=3, weight=WHOLE, params=brief.plain,
         inputs=[*parts, source.object.sha256],
     )  # fmt: skip

@@ -417,7 +417,7 @@ def whole_step(
         return inspected(target, brief, source, spec.source.media, tick=lambda: run.progress(0.5))
 
     return run.step(
-        "retell_whole", work, version=2, weight=0.08, params=brief.plain,
+        "retell_whole", work, version=3, weight=0.08, params=brief.plain,
         inputs=[
             *(step.ref(PICTURE).sha256 for step in pictures), sound.ref(SOUND).sha256,
             spec.source.object.sha256,

@@ -252,7 +252,13 @@ def boxed(picture: Rgb, box: Box) -> Rgb:
 
 
 def seen_faults(brief: Brief, watch: Watch, source: Path, media: MediaInfo) -> list[Finding]:
-    """Black and frozen stretches; the recording is asked whether they are its own."""
+    """Black and frozen stretches; the recording is asked whether they are its own.
+
+    A recording without a picture is shown as the wave of its sound, which is dark and still in
+    every pause: nothing of that is a fault.
+    """
+    if media.width is None:
+        return []
     found = []
     rate_hz = float(brief.rate)
     black = faults.spans(watch.dark, rate_hz, faults.BLACK_S)
@@ -297,8 +303,6 @@ def _probed(brief: Brief, span: Span, source: Path, media: MediaInfo) -> list[Lu
     times_s = [time_s for each in moments if (time_s := _source_s(brief, each)) is not None]
     if len(times_s) < PROBES:
         return None
-    if not media.width:
-        return []
     colours = frames_at(source, media, times_s, height=min(SOURCE_HEIGHT, media.height or 2))
     weights = np.array([0.2126, 0.7152, 0.0722], np.float32)
     return [np.asarray(np.rint(picture @ weights), np.uint8) for picture in colours]

@@ -175,6 +175,12 @@ class TestExport:
         _, made, _ = delivered(source, clip(), brand=large)
         assert [(f.code, f.severity) for f in made.findings] == [("logo_outside_area", "error")]
 
+    def test_the_drawn_wave_of_a_pause_is_neither_black_nor_frozen(self, recorded, delivered):
+        paused = "aevalsrc='0.3*sin(2*PI*440*t)*lt(t,1)':s=48000:d=4"
+        source = recorded(video=None, sound=paused)
+        _, made, _ = delivered(source, clip(0.0, 4.0), aspect="1:1", height=120)
+        assert {each.code for each in made.findings} == {"silence"}
+
     def test_a_recording_that_clips_is_told_of(self, recorded, delivered):
         loud = "aevalsrc='3*sin(800*t)*(0.4+0.6*gt(sin(7*t)\\,0))':s=48000:d=4"
         _, made, _ = delivered(recorded(COUNTED, f"{loud},aformat=s16"), clip())
