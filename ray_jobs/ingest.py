@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from ray_jobs.contract import (
     RENDITIONS,
     Artifact,
+    Box,
     Ingest,
     Ingested,
     IngestLimits,
@@ -15,6 +17,7 @@ from ray_jobs.contract import (
     ObjectRef,
 )
 from ray_jobs.failures import Failure
+from ray_jobs.media.bars import active_area
 from ray_jobs.media.download import download
 from ray_jobs.media.images import write_filmstrip, write_poster
 from ray_jobs.media.probe import probe
@@ -71,7 +74,9 @@ def ingest(run: JobRun, spec: Ingest) -> Ingested:
     original = run.adopt(path, content_type(media))
     artifacts = [Artifact(kind="source", object=original, filename=safe_name(spec.filename))]
     if media.video_codec:
-        artifacts += _pictures(run, path, media, original)
+        made, active = _pictures(run, path, media, original)
+        artifacts += made
+        media = media.model_copy(update={"active": active})
     return Ingested(object=original, media=media, artifacts=artifacts)
 
 
@@ -111,7 +116,10 @@ def _heard(run: JobRun) -> Callable[[int, int | None], None]:
     return progress
 
 
-def _pictures(run: JobRun, path: Path, media: MediaInfo, original: ObjectRef) -> list[Artifact]:
+def _pictures(
+    run: JobRun, path: Path, media: MediaInfo, original: ObjectRef
+) -> tuple[list[Artifact], Box | None]:
+    """What people look at, and where in the picture there is one."""
     proxy = run.step(
         "proxy",
         lambda folder: _proxy(run, path, media, folder),
@@ -132,11 +140,20 @@ def _pictures(run: JobRun, path: Path, media: MediaInfo, original: ObjectRef) ->
         proxy,
         lambda target: dict(write_filmstrip(still, small, target)._asdict()),
     )
-    return [
+    bars = run.step(
+        "bars",
+        lambda _: _bars(still, small),
+        version=1,
+        params={},
+        inputs=[proxy.ref("proxy.mp4").sha256],
+    )
+    artifacts = [
         Artifact(kind="proxy", object=proxy.ref("proxy.mp4"), filename="proxy.mp4"),
         Artifact(kind="poster", object=poster.ref("poster.jpg"), filename="poster.jpg"),
         Artifact(kind="filmstrip", object=strip.ref("filmstrip.jpg"), filename="filmstrip.jpg"),
     ]
+    box = cast("list[float] | None", bars.value["active"])
+    return artifacts, cast("Box", tuple(box)) if box else None
 
 
 def _proxy(run: JobRun, path: Path, media: MediaInfo, folder: Path) -> Json:
@@ -144,6 +161,11 @@ def _proxy(run: JobRun, path: Path, media: MediaInfo, folder: Path) -> Json:
     run.used(decoder="cpu (ffmpeg)", proxy_encoder="x264")
     encode_rendition(path, media, target, RENDITIONS["proxy"], progress=run.progress)
     return {"media": probe(target, IngestLimits()).model_dump(mode="json")}
+
+
+def _bars(proxy: Path, media: MediaInfo) -> Json:
+    box = active_area(proxy, media)
+    return {"active": list(box) if box else None}
 
 
 def _still(run: JobRun, name: str, proxy: Step, write: Callable[[Path], Json]) -> Step:

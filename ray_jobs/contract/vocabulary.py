@@ -66,7 +66,10 @@ class AudioStream(Plain):
 
 
 class MediaInfo(Plain):
-    """What a probe of the decoded file found; sizes are as displayed, after rotation."""
+    """What a probe of the decoded file found; sizes are as displayed, after rotation.
+
+    `active` is the part of the picture inside of constant black bars; None where it is all of it.
+    """
 
     container: str
     duration_s: Seconds
@@ -75,6 +78,7 @@ class MediaInfo(Plain):
     frames: int | None = Field(default=None, ge=0)
     width: int | None = Field(default=None, gt=0)
     height: int | None = Field(default=None, gt=0)
+    active: Box | None = None
     sample_aspect_ratio: Rational = "1/1"
     rotation_deg: int = 0
     video_codec: str | None = None

@@ -1,6 +1,6 @@
 """Pictures for analysis: one decode pass that hands on small planes, never whole frames."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -198,7 +198,16 @@ def _step_s(media: MediaInfo) -> float:
 
 
 def frames_at(path: Path, media: MediaInfo, times_s: list[float], *, height: int) -> list[Picture]:
-    """The pictures on screen at the given times, as RGB [height, w, 3], upright, square pixels.
+    """The pictures on screen at the given times, in any order: see `pictures_at`."""
+    wanted = sorted(set(times_s))
+    pictures = dict(zip(wanted, pictures_at(path, media, wanted, height=height), strict=True))
+    return [pictures[time_s] for time_s in times_s]
+
+
+def pictures_at(
+    path: Path, media: MediaInfo, times_s: Iterable[float], *, height: int
+) -> Iterator[Picture]:
+    """The pictures on screen at growing times, as RGB [height, w, 3], upright, square pixels.
 
     Before the first frame that is the first frame, after the last one the last.
 
@@ -207,15 +216,13 @@ def frames_at(path: Path, media: MediaInfo, times_s: list[float], *, height: int
     Failure
         `no_video_stream`, or `corrupt_media` if nothing decodes.
     """
-    pictures: dict[float, Picture] = {}
     with open_media(path) as container:
         stream = video_stream(container)
         if stream is None:
             raise Failure("no_video_stream", "The recording has no picture to show.")
         screen = _Screen(container, stream, _step_s(media))
-        for time_s in sorted(set(times_s)):
-            pictures[time_s] = rgb(screen.at(time_s), media, height=height)
-    return [pictures[time_s] for time_s in times_s]
+        for time_s in times_s:
+            yield rgb(screen.at(time_s), media, height=height)
 
 
 def rgb(frame: VideoFrame, media: MediaInfo, *, height: int) -> Picture:

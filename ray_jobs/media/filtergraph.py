@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ray_jobs.contract import MediaInfo, Placement
 from ray_jobs.media.container import open_media, video_stream
 from ray_jobs.media.cut import Cut
-from ray_jobs.media.reframe import Corners, Framing, Size
+from ray_jobs.media.reframe import Corners, Framing, Size, shown_area
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Subtitles:
     environment: dict[str, str]
 
 
+VIEW = "crop@view"
+"""The moving crop by a name of its own, so that its commands reach no other."""
 BACKDROP = 8
 RAISED = 0.3
 """Share of the empty ground above a raised picture; the rest below is for subtitles."""
@@ -72,7 +74,7 @@ def crop_commands(corners: Corners, rate: Fraction) -> str:
     for index in changed:
         x, y = corners[index]
         at_s = float((int(index) - Fraction(1, 2)) / rate)
-        lines.append(f"{at_s:.6f} crop x {x}, crop y {y};")
+        lines.append(f"{at_s:.6f} {VIEW} x {x}, {VIEW} y {y};")
     return "\n".join(lines) + "\n"
 
 
@@ -92,6 +94,7 @@ def moving(
         node("tpad", stop_mode="clone", stop=-1),
         node("trim", end_frame=cut.kept[-1][1]),
         *_joined(cut),
+        _without_bars(media),
     )
     colour = _colour(source, media)
     scaled = chain(_scaled(frame.scaled, colour, "lanczos"), node("setsar", 1))
@@ -110,7 +113,7 @@ def moving(
         node("sendcmd", filename=commands) if moves else None,
         _scaled(frame.scaled, colour, "lanczos", tone=False),
         node("setsar", 1),
-        node("crop", *frame.target, *corner) if frame.mode == "crop" else None,
+        node(VIEW, *frame.target, *corner) if frame.mode == "crop" else None,
         _tone(colour),
     )
 
@@ -121,6 +124,11 @@ def _joined(cut: Cut) -> list[str]:
         return []
     kept = "+".join(f"between(n,{first},{last - 1})" for first, last in cut.kept)
     return [node("select", kept), node("setpts", f"N/({cut.rate})/TB")]
+
+
+def _without_bars(media: MediaInfo) -> str | None:
+    left, top, width, height = shown_area(media)
+    return node("crop", width, height, left, top) if media.active else None
 
 
 def _split(frame: Framing, corner: npt.NDArray[np.int64], colour: "Colour") -> str:

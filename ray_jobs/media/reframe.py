@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kernels.saliency import crop_track
-from ray_jobs.contract import Aspect, CropPoint, Json, Layout, MediaInfo
+from ray_jobs.contract import Aspect, Box, CropPoint, Json, Layout, MediaInfo
 
 ASPECTS: dict[Aspect, Fraction] = {
     "9:16": Fraction(9, 16),
@@ -25,12 +25,22 @@ MAX_SPEED_PER_S = 0.8
 SMOOTHING_S = 0.8
 # A subject that is elsewhere for more than this share of the time is not one to follow.
 LOST_SHARE = 0.4
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 Centres = npt.NDArray[np.float64]
 Corners = npt.NDArray[np.int64]
 
 
 class Size(NamedTuple):
+    width: int
+    height: int
+
+
+class Area(NamedTuple):
+    """A part of the source's picture, in its pixels, even."""
+
+    left: int
+    top: int
     width: int
     height: int
 
@@ -42,11 +52,13 @@ class Framing:
     `fit` means scaled and target are the same shape, `crop` that the target is a window of the
     scaled picture, `fill` that the scaled picture lies on a blurred copy of itself, `screen` that
     it lies on a plain ground, `split` that the target is two windows of it, one above the other.
+    `area` is what is scaled, in shares of the source's picture: all of it but black bars.
     """
 
     mode: Literal["fit", "crop", "fill", "screen", "split"]
     target: Size
     scaled: Size
+    area: Box = WHOLE
 
     @property
     def window(self) -> Size:
@@ -64,8 +76,8 @@ def target_size(media: MediaInfo, aspect: Aspect, height: int) -> Size:
     if aspect != "source":
         ratio = ASPECTS[aspect]
     elif media.width and media.height:
-        ratio = _shown_ratio(media)
-        height = min(height, media.height)
+        ratio = shown_ratio(media)
+        height = min(height, shown_area(media).height)
     else:
         ratio = ASPECTS["16:9"]
     return Size(_even(height * ratio), _even(Fraction(height)))
@@ -77,18 +89,18 @@ def framing(media: MediaInfo, target: Size) -> Framing:
     A source that would lose more than 80 % of its picture, or an upright one in a wider target,
     is shown whole on a blurred copy of itself.
     """
-    source, wanted = _shown_ratio(media), Fraction(target.width, target.height)
+    source, wanted = shown_ratio(media), Fraction(target.width, target.height)
     if abs(source / wanted - 1) <= SAME_SHAPE:
-        return Framing("fit", target, target)
+        return Framing("fit", target, target, _shares(media))
     share = min(source / wanted, wanted / source)
     upright_in_wider = source < 1 and source < wanted
     if share < MIN_CROP_SHARE or upright_in_wider:
         inside = min(Fraction(target.width), target.height * source)
         scaled = Size(_even(inside), min(target.height, _even(inside / source)))
-        return Framing("fill", target, scaled)
+        return Framing("fill", target, scaled, _shares(media))
     cover = max(Fraction(target.width), target.height * source)
     scaled = Size(max(target.width, _even(cover)), max(target.height, _even(cover / source)))
-    return Framing("crop", target, scaled)
+    return Framing("crop", target, scaled, _shares(media))
 
 
 def whole(media: MediaInfo, target: Size) -> Framing:
@@ -96,10 +108,10 @@ def whole(media: MediaInfo, target: Size) -> Framing:
     frame = framing(media, target)
     if frame.mode != "crop":
         return frame
-    source = _shown_ratio(media)
+    source = shown_ratio(media)
     inside = min(Fraction(target.width), target.height * source)
     scaled = Size(min(target.width, _even(inside)), min(target.height, _even(inside / source)))
-    return Framing("fill", target, scaled)
+    return Framing("fill", target, scaled, _shares(media))
 
 
 def laid_out(
@@ -115,14 +127,14 @@ def laid_out(
         return frame, shown, fits if layout not in {shown, "track"} or shown == "fit" else None
     reason = None
     if layout == "auto":
-        layout, reason = _chosen(frame, track)
+        layout, reason = _chosen(frame, _within(track, frame.area))
     if layout == "split" and target.height <= target.width:
         layout, reason = "track", "two windows need an upright picture"
     match layout:
         case "fit":
             frame = whole(media, target)
         case "screen":
-            frame = Framing("screen", target, whole(media, target).scaled)
+            frame = Framing("screen", target, whole(media, target).scaled, _shares(media))
         case "split":
             frame = _halved(media, target)
     return frame, layout, reason
@@ -157,12 +169,12 @@ def _two_places(line: Centres) -> tuple[float, float]:
 
 
 def _halved(media: MediaInfo, target: Size) -> Framing:
-    source = _shown_ratio(media)
+    source = shown_ratio(media)
     window = Framing("split", target, target).window
     # Half of the picture's width at most, so that nobody is seen in both windows.
     cover = max(Fraction(2 * window.width), window.height * source)
     scaled = Size(max(window.width, _even(cover)), max(window.height, _even(cover / source)))
-    return Framing("split", target, scaled)
+    return Framing("split", target, scaled, _shares(media))
 
 
 def crop_path(
@@ -176,7 +188,7 @@ def crop_path(
     something of the source is left out.
     """
     scaled, target = np.array(frame.scaled, float), np.array(frame.window, float)
-    window = target / scaled
+    window, track = target / scaled, _within(track, frame.area)
     if frame.mode == "split":
         return np.tile(_two_windows(track, frame), (len(times_s), 1))
     points = sorted(track, key=lambda point: point.time_s)
@@ -201,7 +213,8 @@ def crop_data(frame: Framing, layout: Layout, corners: Corners, times_s: Centres
     """
     window, scaled = np.array(frame.window, float), np.array(frame.scaled, float)
     windows = corners.reshape(len(corners), -1, 2)
-    centres = (windows + window / 2) / scaled
+    corner, size = np.array(frame.area[:2]), np.array(frame.area[2:])
+    centres = corner + (windows + window / 2) / scaled * size
     moves = np.abs(np.diff(windows[:, 0], axis=0)).max(axis=1, initial=0)
     step_s = float(times_s[1] - times_s[0]) if len(times_s) > 1 else 1.0
     jumps = moves > MAX_SPEED_PER_S * step_s * window.max() * 2 + 2
@@ -211,7 +224,7 @@ def crop_data(frame: Framing, layout: Layout, corners: Corners, times_s: Centres
     cropped = frame.mode in {"crop", "split"}
     return {
         "layout": layout,
-        "window": [round(float(side), 4) for side in np.minimum(window / scaled, 1)],
+        "window": [round(float(side), 4) for side in np.minimum(window / scaled, 1) * size],
         "paths": [
             [
                 {
@@ -286,9 +299,42 @@ def _calm(line: Centres, times_s: npt.NDArray[np.float64], first: int, last: int
     return np.stack([np.convolve(padded[:, axis], bell, mode="valid") for axis in (0, 1)], axis=1)
 
 
-def _shown_ratio(media: MediaInfo) -> Fraction:
-    sar = Fraction(media.sample_aspect_ratio)
-    return Fraction(media.width or 16, media.height or 9) * sar
+def shown_area(media: MediaInfo) -> Area:
+    """The picture without its black bars; nominal where there is no picture."""
+    width, height = media.width or 16, media.height or 9
+    if media.active is None:
+        return Area(0, 0, width, height)
+    x, y, w, h = media.active
+    left, top = (2 * -(-side // 2) for side in (round(x * width), round(y * height)))
+    right, bottom = (round((x + w) * width), round((y + h) * height))
+    return Area(left, top, max(2, (right - left) // 2 * 2), max(2, (bottom - top) // 2 * 2))
+
+
+def shown_ratio(media: MediaInfo) -> Fraction:
+    """Width over height of that, in square pixels."""
+    area = shown_area(media)
+    return Fraction(area.width, area.height) * Fraction(media.sample_aspect_ratio)
+
+
+def _shares(media: MediaInfo) -> Box:
+    area, width, height = shown_area(media), media.width or 16, media.height or 9
+    return (area.left / width, area.top / height, area.width / width, area.height / height)
+
+
+def _within(track: Sequence[CropPoint], area: Box) -> list[CropPoint]:
+    """The track in shares of an area of the picture; what lies outside is at its edge."""
+    if area == WHOLE:
+        return list(track)
+    x, y, w, h = area
+    return [
+        point.model_copy(
+            update={
+                "x": min(1.0, max(0.0, (point.x - x) / w)),
+                "y": min(1.0, max(0.0, (point.y - y) / h)),
+            }
+        )
+        for point in track
+    ]
 
 
 def _even(length: Fraction) -> int:

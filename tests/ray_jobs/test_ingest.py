@@ -68,6 +68,15 @@ def test_an_upload_becomes_original_proxy_poster_and_filmstrip(job_run, upload, 
     assert index < data
 
 
+def test_black_bars_are_known_from_the_start(job_run, upload, tmp_path):
+    wide = "testsrc2=s=320x136:r=5:d=8,pad=320:180:0:22:black"
+    ffmpeg(["-f", "lavfi", "-i", wide, "-c:v", "libx264", str(tmp_path / "wide.mp4")])
+    order = spec(key=upload(tmp_path / "wide.mp4"), filename="wide.mp4")
+    media = ingest(job_run(order), order).media
+    assert media.active == pytest.approx((0.0, 0.13, 1.0, 0.74), abs=0.02)
+    assert MediaInfo.model_validate_json(media.model_dump_json()) == media
+
+
 def test_the_same_bytes_again_cost_nothing(job_run, upload, clip):
     first, second = (job_run(spec(key=upload(clip))) for _ in range(2))
     made = ingest(first, first.order.spec)
