@@ -12,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PACKAGES = (
     "numpy", "numba", "torch", "torchaudio", "triton", "av", "imageio-ffmpeg", "faster-whisper",
-    "ray", "sanic", "tortoise-orm", "scenedetect", "pyloudnorm", "librosa", "fastapi", "celery",
+    "ray", "sanic", "tortoise-orm", "scenedetect-headless", "pyloudnorm", "librosa", "fastapi",
+    "celery",
 )  # fmt: skip
 GPU_FIELDS = ("name", "driver_version", "memory.total", "clocks.sm", "clocks.max.sm",
               "clocks.mem", "power.limit")  # fmt: skip

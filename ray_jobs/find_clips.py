@@ -1,4 +1,7 @@
-"""Find the spans worth showing: measure once, score every candidate, choose the best set."""
+"""Find the spans worth showing: measure once, score every candidate, choose the best set.
+
+Faces are looked for in the chosen clips alone: a ten-hour recording costs no more of it than they.
+"""
 
 import json
 from pathlib import Path
@@ -11,22 +14,22 @@ from kernels.select_clips import select
 from ray_jobs.clips import candidates as spans
 from ray_jobs.clips import language, scoring
 from ray_jobs.clips.candidates import Candidates
-from ray_jobs.clips.features import RATE_HZ, Features, measure
+from ray_jobs.clips.features import Features, measure
+from ray_jobs.clips.framing import camera
 from ray_jobs.clips.tighten import suggested
 from ray_jobs.contract import (
     Artifact,
     ClipsFound,
-    CropPoint,
     FindClips,
     FoundClip,
     Json,
     PassedOver,
 )
+from ray_jobs.engines.faces import engine
 from ray_jobs.media.decode import choose_decoder, frames_at
 from ray_jobs.media.images import write_jpeg
 from ray_jobs.run import JobRun, Step
 
-CROP_EVERY = 2
 PREVIEW_HEIGHT = 360
 MAX_PASSED_OVER = 200
 
@@ -53,14 +56,15 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
     )  # fmt: skip
     measured = analysis.ref("features.npz")
     choosing = run.step(
-        "choose", lambda d: choose(run, spec, analysis, d), version=5, weight=1.5,
+        "choose", lambda d: choose(run, spec, analysis, d), version=6, weight=0.5,
         params=spec.model_dump(mode="json", exclude={"source", "transcript_id"}),
         inputs=[measured.sha256],
     )  # fmt: skip
     chosen = cast("list[dict[str, Any]]", choosing.value["clips"])
+    framed = framing_step(run, spec, path, analysis, chosen)
     previews = preview_step(run, spec, path, chosen) if media.video_codec else None
     clips = []
-    for rank, clip in enumerate(chosen, 1):
+    for rank, (clip, view) in enumerate(zip(chosen, framed, strict=True), 1):
         ticks = f"{round(clip['start_s'] * 1000)}-{round(clip['end_s'] * 1000)}"
         clip_id = uuid5(source.video_id, ticks)
         preview = None
@@ -69,7 +73,7 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
                 kind="preview", object=previews.ref(f"{rank:03d}.jpg"),
                 filename=f"clip-{rank:02d}.jpg", clip_id=clip_id,
             )  # fmt: skip
-        clips.append(FoundClip(clip_id=clip_id, rank=rank, preview=preview, **clip))
+        clips.append(FoundClip(clip_id=clip_id, rank=rank, preview=preview, **clip, **view))
     artifacts = [
         Artifact(kind="features", object=analysis.ref("features.json"), filename="features.json"),
         Artifact(
@@ -131,31 +135,35 @@ def described(
         "title": language.title(units, worth) or f"From {start_s:.0f} s to {end_s:.0f} s",
         "text": text,
         "segment_ids": list(ids),
-        "crop_track": [
-            point.model_dump(mode="json") for point in crop_points(features, start_s, end_s)
-        ],
         "edits": [edit.model_dump(mode="json") for edit in edits],
     }
 
 
-def crop_points(features: Features, start_s: float, end_s: float) -> list[CropPoint]:
-    """The eye's centre at 5 Hz over a span, with a cut where a shot begins."""
-    cuts = [float(cast("float", s["start_s"])) for s in features.shots]
-    cuts = [time_s for time_s in cuts if start_s < time_s < end_s]
-    frames = range(int(start_s * RATE_HZ), min(features.frames, int(np.ceil(end_s * RATE_HZ))))
-    times = sorted({start_s, *cuts, *(f / RATE_HZ for f in frames[::CROP_EVERY])})
-    points = []
-    for time_s in times:
-        if not start_s <= time_s <= end_s:
-            continue
-        # The frame in which a shot begins still shows the one before; the next is all its own.
-        place = np.ceil(time_s * RATE_HZ - 1e-6) if time_s in cuts else time_s * RATE_HZ + 1e-6
-        x, y = features.centroid[min(features.frames - 1, int(place))]
-        x, y = (float(v) if np.isfinite(v) else 0.5 for v in (x, y))
-        points.append(
-            CropPoint(time_s=round(time_s, 3), x=round(x, 4), y=round(y, 4), cut=time_s in cuts)
-        )
-    return points
+def framing_step(
+    run: JobRun, spec: FindClips, path: Path, analysis: Step, chosen: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """For each clip the `crop_track` to follow and the `subject`, what it follows."""
+    media = spec.source.media
+    spans = [(clip["start_s"], clip["end_s"]) for clip in chosen]
+
+    def frame(_directory: Path) -> Json:
+        run.used(faces=engine() if media.video_codec else "none (no video)")
+        features = Features.load(analysis.path("features.npz"), analysis.value)
+        framed = []
+        for number, span in enumerate(spans):
+            track, subject = camera(path, media, features, spec.segments, *span)
+            points = [point.model_dump(mode="json") for point in track]
+            framed.append({"crop_track": points, "subject": subject})
+            run.progress((number + 1) / len(spans))
+        return cast("Json", {"clips": framed})
+
+    turns = [[s.start_s, s.end_s, s.speaker] for s in spec.segments if s.speaker]
+    step = run.step(
+        "frame", frame, version=1, weight=1.0,
+        params=cast("Json", {"spans": spans, "turns": turns, "faces": engine()}),
+        inputs=[spec.source.object.sha256, analysis.ref("features.npz").sha256],
+    )  # fmt: skip
+    return cast("list[dict[str, Any]]", step.value["clips"])
 
 
 def write_candidates(

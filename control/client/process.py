@@ -171,7 +171,7 @@ class Processing:
                 "run_s": job["run_s"],
                 "cached": cached,
                 "engine": effective.get("speech"),
-                **{key: effective.get(key) for key in ("decoder", "encoder")},
+                **{key: effective.get(key) for key in ("decoder", "encoder", "faces")},
             }
         )
 
@@ -229,6 +229,7 @@ def _clip(clip: Json, made: Json) -> Json:
     kinds = {artifact["kind"].removeprefix("subtitles_") for artifact in made["subtitles"]}
     return {
         **{k: clip[k] for k in ("rank", "start_s", "end_s", "score", "parts", "title", "text")},
+        "subject": clip["subject"],
         "file": f"{stem(clip)}.mp4",
         "subtitles": {kind: f"{stem(clip)}.{kind}" for kind in sorted(kinds)},
         **{

@@ -107,6 +107,8 @@ class ScorePart(Plain):
 
 
 class FoundClip(Plain):
+    """`subject` is what `crop_track` follows for most of the clip; None without a picture."""
+
     clip_id: UUID
     rank: int = Field(ge=1)
     start_s: Seconds
@@ -117,6 +119,7 @@ class FoundClip(Plain):
     text: str
     segment_ids: list[str] = Field(default_factory=list)
     crop_track: list[CropPoint] = Field(default_factory=list)
+    subject: Literal["face", "motion"] | None = None
     edits: list[ClipEdit] = Field(default_factory=list)
     preview: Artifact | None = None
 

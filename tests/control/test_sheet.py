@@ -58,8 +58,8 @@ def clip(rank: int, start_s: float, title: str = "A title", **more) -> dict:
         "rank": rank, "start_s": start_s, "end_s": start_s + 10, "title": title, "text": "words",
         "score": sum(p["contribution"] for p in parts), "parts": parts,
         "file": f"clip-{rank:02d}.mp4", "subtitles": {"srt": f"clip-{rank:02d}.srt"},
-        "width": 1080, "height": 1920, "duration_s": 10.0, "loudness_lufs": -14.0,
-        "true_peak_dbtp": -1.2, "findings": [],
+        "width": 1080, "height": 1920, "subject": "face", "duration_s": 10.0,
+        "loudness_lufs": -14.0, "true_peak_dbtp": -1.2, "findings": [],
     } | more  # fmt: skip
 
 
@@ -232,3 +232,15 @@ def test_a_clip_in_the_report_names_the_files_beside_it():
     assert told["subtitles"] == {"ass": "clip-07.ass", "vtt": "clip-07.vtt"}
     assert told["duration_s"] == 9.96
     assert told["findings"] == [{"code": "silent"}]
+    assert told["subject"] == "face"
+
+
+def test_the_page_says_what_the_camera_follows():
+    heard = clip(3, 30.0, subject=None)
+    page = Page(
+        contact_sheet(report(clip(1, 5.0), clip(2, 20.0, subject="motion"), heard), FEATURES)
+    )
+    facts = [" ".join(text.split()) for text in page.texts["div"]]
+    told = [text for text in facts if "1080×1920" in text]
+    assert ["follows faces" in text for text in told] == [True, False, False]
+    assert ["follows what moves" in text for text in told] == [False, True, False]

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from ray_jobs.contract import FindClips, IngestLimits, ScoreWeights, Source
+from ray_jobs.engines.faces import engine
 from ray_jobs.find_clips import find_clips
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.probe import probe
@@ -156,3 +157,17 @@ def test_without_a_word_there_are_still_clips(find):
 def test_the_job_says_which_decoder_ran(find):
     job, _ = find()
     assert job.effective["decoder"].startswith(("cpu (pyav h264, no", "dali nvdec h264"))
+
+
+def test_the_job_says_what_looked_for_faces_and_what_was_followed(find):
+    job, result = find()
+    assert job.effective["faces"] == engine()
+    assert {clip.subject for clip in result.clips} == {"motion"}
+
+
+def test_another_clip_is_framed_anew_and_the_rest_is_not_measured_again(find):
+    find()
+    job, _ = find(max_clips=1)
+    steps = {step.name: step.cached for step in job.steps}
+    assert steps["analyse"]
+    assert not steps["frame"]

@@ -7,10 +7,8 @@ from ray_jobs.clips.candidates import find
 from ray_jobs.clips.features import RATE_HZ, Features, at_rate, measure
 from ray_jobs.clips.scoring import score
 from ray_jobs.contract import IngestLimits
-from ray_jobs.find_clips import crop_points
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.probe import probe
-from tests.ray_jobs.clips.conftest import measured
 
 RED = "color=0x803030:s=96x54:r=25:d=2"
 GREEN, BOX = "color=0x306030:s=96x54:r=25:d=2", "color=white:s=14x14:r=25:d=2"
@@ -92,36 +90,10 @@ def test_pictures_that_begin_late_leave_a_gap_that_harms_nobody(film, tmp_path, 
         scored.breakdown(i, spans)
 
 
-# ---- rates and crops -----------------------------------------------------------------------------
+# ---- rates ---------------------------------------------------------------------------------------
 
 
 def test_a_bin_without_a_sample_repeats_the_one_before():
     values, bins = np.array([2.0, 4.0, 9.0]), np.array([1, 1, 4])
     np.testing.assert_array_equal(at_rate(values, bins, 6), [np.nan, 3, 3, 3, 9, 9])
     np.testing.assert_array_equal(at_rate(values, bins, 6, peak=True), [np.nan, 4, 4, 4, 9, 9])
-
-
-def test_the_crop_looks_into_the_new_shot_from_its_first_point():
-    """A shot that begins within a sample must not inherit the middle of both."""
-    features = measured(10.0, shots=(0.0, 5.04))
-    features.centroid[:50, 0], features.centroid[50, 0], features.centroid[51:, 0] = 0.1, 0.5, 0.9
-    points = crop_points(features, 4.0, 6.5)
-    (cut,) = [point for point in points if point.cut]
-    assert (cut.time_s, cut.x) == (5.04, 0.9)
-    assert [point.x for point in points if point.time_s < 5.0] == [0.1] * 5
-    times = [point.time_s for point in points]
-    assert times == sorted(set(times))
-    assert times[0] == 4.0
-    assert times[-1] <= 6.5
-
-
-def test_a_crop_of_unknown_subjects_looks_at_the_middle():
-    features = measured(3.0)
-    features.centroid[:] = np.nan
-    assert {(point.x, point.y) for point in crop_points(features, 0.5, 2.5)} == {(0.5, 0.5)}
-
-
-def test_a_clip_at_the_very_end_has_a_crop():
-    points = crop_points(measured(3.0), 2.97, 3.0)
-    assert points
-    assert all(2.97 <= point.time_s <= 3.0 for point in points)

@@ -1,0 +1,84 @@
+"""Where a clip's picture should be centred: on the faces that are seen, or on what moves."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, cast
+
+import numpy as np
+
+from ray_jobs.clips.features import RATE_HZ, Features
+from ray_jobs.clips.subject import Flags, Floats, follow, phrases_in
+from ray_jobs.contract import CropPoint, MediaInfo, Segment
+from ray_jobs.engines.faces import available, faces_in, look_height
+from ray_jobs.media.decode import pictures_at
+from ray_jobs.media.reframe import shown_area, shown_ratio
+
+CROP_EVERY = 2
+NARROWEST = Fraction(9, 16)
+"""The shape into which people must fit to be shown together."""
+LATER_S = 1e-3
+"""A cut's time is rounded: just at it the shot before might still be on screen."""
+
+
+def camera(
+    path: Path,
+    media: MediaInfo,
+    features: Features,
+    segments: Sequence[Segment],
+    start_s: float,
+    end_s: float,
+) -> tuple[list[CropPoint], Literal["face", "motion"] | None]:
+    """What the crop of a span should follow, at 5 Hz, and what that is for most of the time.
+
+    Where no face is found, or nothing is installed to find one, it is the centre of what moves.
+    """
+    track = crop_points(features, start_s, end_s)
+    if not media.video_codec:
+        return track, None
+    if not available():
+        return track, "motion"
+    times_s = np.array([point.time_s for point in track])
+    width, height = media.width or 1, media.height or 1
+    pictures = pictures_at(
+        path, media, (times_s + LATER_S).tolist(), height=look_height(width, height)
+    )
+    faces = [faces_in(picture) for picture in pictures]
+    shots = [n for n, point in enumerate(track) if point.cut and n]
+    heard = features.tracks["speech"][: int(np.ceil(end_s * RATE_HZ))]
+    phrases = [each for each in phrases_in(heard, RATE_HZ, segments) if each.end_s > start_s]
+    window = min(1.0, float(NARROWEST / shown_ratio(media))) * shown_area(media).width / width
+    places, jumps = follow(times_s, faces, shots, phrases, window)
+    share = float(np.isfinite(places[:, 0]).mean())
+    return led(track, places, jumps), "face" if share >= 0.5 else "motion"
+
+
+def crop_points(features: Features, start_s: float, end_s: float) -> list[CropPoint]:
+    """The eye's centre at 5 Hz over a span, with a cut where a shot begins."""
+    cuts = [float(cast("float", s["start_s"])) for s in features.shots]
+    cuts = [time_s for time_s in cuts if start_s < time_s < end_s]
+    frames = range(int(start_s * RATE_HZ), min(features.frames, int(np.ceil(end_s * RATE_HZ))))
+    times = sorted({start_s, *cuts, *(f / RATE_HZ for f in frames[::CROP_EVERY])})
+    points = []
+    for time_s in times:
+        if not start_s <= time_s <= end_s:
+            continue
+        # The frame in which a shot begins still shows the one before; the next is all its own.
+        place = np.ceil(time_s * RATE_HZ - 1e-6) if time_s in cuts else time_s * RATE_HZ + 1e-6
+        x, y = features.centroid[min(features.frames - 1, int(place))]
+        x, y = (float(v) if np.isfinite(v) else 0.5 for v in (x, y))
+        points.append(
+            CropPoint(time_s=round(time_s, 3), x=round(x, 4), y=round(y, 4), cut=time_s in cuts)
+        )
+    return points
+
+
+def led(track: Sequence[CropPoint], places: Floats, jumps: Flags) -> list[CropPoint]:
+    """The track moved to the places [n, 2] that are known, with a cut where it jumps [n]."""
+    inside = np.clip(np.round(places, 4), 0, 1).tolist()
+    return [
+        point
+        if np.isnan(x)
+        else CropPoint(time_s=point.time_s, x=x, y=y, cut=point.cut or bool(jump))
+        for point, (x, y), jump in zip(track, inside, jumps, strict=True)
+    ]

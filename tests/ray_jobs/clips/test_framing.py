@@ -1,0 +1,81 @@
+"""A clip is centred on the faces in it, and on what moves where there are none."""
+
+import numpy as np
+import pytest
+
+from ray_jobs.clips import framing
+from ray_jobs.clips.framing import camera, crop_points, led
+from ray_jobs.contract import IngestLimits
+from ray_jobs.media.probe import probe
+from tests.ray_jobs.clips.conftest import measured
+
+
+def test_the_crop_looks_into_the_new_shot_from_its_first_point():
+    """A shot that begins within a sample must not inherit the middle of both."""
+    features = measured(10.0, shots=(0.0, 5.04))
+    features.centroid[:50, 0], features.centroid[50, 0], features.centroid[51:, 0] = 0.1, 0.5, 0.9
+    points = crop_points(features, 4.0, 6.5)
+    (cut,) = [point for point in points if point.cut]
+    assert (cut.time_s, cut.x) == (5.04, 0.9)
+    assert [point.x for point in points if point.time_s < 5.0] == [0.1] * 5
+    times = [point.time_s for point in points]
+    assert times == sorted(set(times))
+    assert times[0] == 4.0
+    assert times[-1] <= 6.5
+
+
+def test_a_crop_of_unknown_subjects_looks_at_the_middle():
+    features = measured(3.0)
+    features.centroid[:] = np.nan
+    assert {(point.x, point.y) for point in crop_points(features, 0.5, 2.5)} == {(0.5, 0.5)}
+
+
+def test_a_clip_at_the_very_end_has_a_crop():
+    points = crop_points(measured(3.0), 2.97, 3.0)
+    assert points
+    assert all(2.97 <= point.time_s <= 3.0 for point in points)
+
+
+def test_places_that_are_known_replace_the_eyes_centre_and_others_do_not():
+    track = crop_points(measured(2.0), 0.0, 1.0)
+    places = np.full((len(track), 2), np.nan)
+    places[2:] = 0.8, 1.2
+    jumps = np.zeros(len(track), np.bool_)
+    jumps[3] = True
+    moved = led(track, places, jumps)
+    assert moved[:2] == track[:2]
+    assert {(point.x, point.y) for point in moved[2:]} == {(0.8, 1.0)}
+    assert [n for n, point in enumerate(moved) if point.cut] == [3]
+
+
+@pytest.fixture
+def seen(media):
+    """`seen(name, end_s)` is the camera's track over a recording's start, and its subject."""
+
+    def look(name: str, end_s: float):
+        path = media / "video" / name
+        found = probe(path, IngestLimits())
+        return camera(path, found, measured(found.duration_s), [], 0.0, end_s)
+
+    return look
+
+
+@pytest.mark.media
+class TestOnRecordings:
+    def test_a_talking_head_is_kept_in_the_crop(self, seen):
+        track, subject = seen("carphone_pristine.mp4", 3.0)
+        assert subject == "face"
+        # He sits left of the middle, the bright window that moves is on the right.
+        assert all(0.3 <= point.x <= 0.55 for point in track)
+
+    def test_slides_have_no_face(self, seen):
+        assert seen("lecture_slides_speech.mov", 4.0)[1] == "motion"
+
+    def test_the_same_pictures_give_the_same_track(self, seen):
+        assert seen("his_girl_friday_6s.mp4", 2.0) == seen("his_girl_friday_6s.mp4", 2.0)
+
+    def test_without_the_package_what_moves_is_followed(self, seen, monkeypatch):
+        monkeypatch.setattr(framing, "available", lambda: False)
+        track, subject = seen("carphone_pristine.mp4", 2.0)
+        assert subject == "motion"
+        assert {point.x for point in track} == {0.5}
