@@ -29,28 +29,48 @@ MANIFEST = REPOSITORY_FOLDER / "manifest.toml"
 LOCK = "lock.json"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CHUNK_BYTES = 1 << 20
+OWN = {
+    "speech": ("model.bin", "config.json", "tokenizer.json"),
+    "aligner": ("aligner.json", "model.pt"),
+}
+"""Files by which a folder that the manifest does not know is known for a model."""
 
 
 @dataclass(frozen=True)
 class ModelFile:
+    """`url` names a file that lies on no hub; it has no revision, so that its hash pins it."""
+
     path: str
     size_bytes: int | None = None
     sha256: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True)
 class Model:
-    """An entry of the manifest: a repository of the hub at one revision."""
+    """An entry of the manifest: a repository of the hub at one revision, or files by their URLs.
+
+    `bundle` is the name in `torchaudio.pipelines` that knows how the weights are to be used.
+    """
 
     name: str
     kind: str
-    repository: str
-    revision: str
     licence: str
     languages: str
     note: str
     files: tuple[ModelFile, ...]
+    repository: str = ""
+    revision: str = ""
     gated: bool = False
+    bundle: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What tells these weights from any others."""
+        if self.repository:
+            return f"{self.repository}@{self.revision}"
+        locked = _locked(directory() / self.name)
+        return "+".join(file.sha256 or locked.get(file.path, "?") for file in self.files)
 
 
 @dataclass(frozen=True)
@@ -85,8 +105,7 @@ def manifest() -> dict[str, Model]:
 def path_of(name: str) -> Path | None:
     """Folder of a model whose weights are all here; None where they are not.
 
-    A folder that the manifest does not know counts as a speech model if it holds a CTranslate2
-    Whisper.
+    A folder that the manifest does not know counts if it holds a CTranslate2 Whisper or an aligner.
     """
     if not NAME.fullmatch(name):
         return None
@@ -94,8 +113,26 @@ def path_of(name: str) -> Path | None:
     known = manifest().get(name)
     if known:
         return folder if all(_in_place(folder, file) for file in known.files) else None
-    own = all((folder / file).is_file() for file in ("model.bin", "config.json", "tokenizer.json"))
-    return folder if own else None
+    return folder if _own_kind(folder) else None
+
+
+def identity_of(folder: Path) -> str:
+    """What tells the weights of a folder from others without reading gigabytes."""
+    known = manifest().get(folder.name)
+    if known:
+        return known.identity
+    digest = sha256()
+    for file in sorted(file for file in folder.iterdir() if file.is_file()):
+        digest.update(f"{file.name}:{file.stat().st_size}".encode())
+        if file.suffix == ".json" and file.name != "tokenizer.json":
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _own_kind(folder: Path) -> str | None:
+    """What a folder of one's own holds, if it is whole."""
+    whole = (k for k, files in OWN.items() if all((folder / file).is_file() for file in files))
+    return next(whole, None)
 
 
 def listing() -> list[Listed]:
@@ -103,12 +140,11 @@ def listing() -> list[Listed]:
     listed = [_listed(model) for model in manifest().values()]
     folders = sorted(directory().iterdir()) if directory().is_dir() else []
     for folder in folders:
-        if folder.name not in manifest() and path_of(folder.name):
+        kind = _own_kind(folder)
+        if kind and folder.name not in manifest() and NAME.fullmatch(folder.name):
             size = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
             note = "Not in the manifest."
-            listed.append(
-                Listed(folder.name, "speech", "present", "own", "?", size, note, str(folder))
-            )
+            listed.append(Listed(folder.name, kind, "present", "own", "?", size, note, str(folder)))
     return listed
 
 
@@ -146,7 +182,7 @@ def fetch(
 ) -> Path:
     """Download what is missing of a model, check it, and return its folder.
 
-    `timeout_s` bounds every wait for the hub. A file appears under its name only when it is whole
+    `timeout_s` bounds every wait for an answer. A file appears under its name only when it is whole
     and its hash right.
 
     Raises
@@ -249,9 +285,9 @@ def _hub(model: Model, file: ModelFile, timeout_s: float) -> Iterator[Any]:
     import httpx
 
     hub = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-    url = f"{hub}/{model.repository}/resolve/{model.revision}/{file.path}"
+    url = file.url or f"{hub}/{model.repository}/resolve/{model.revision}/{file.path}"
     token = os.environ.get("HF_TOKEN")
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    headers = {"Authorization": f"Bearer {token}"} if token and not file.url else {}
     answer: Future[Any] = Future()
 
     def open_url(client: httpx.Client) -> None:
@@ -275,8 +311,8 @@ def _hub(model: Model, file: ModelFile, timeout_s: float) -> Iterator[Any]:
     except (httpx.HTTPError, TookTooLong) as error:
         raise Failure(
             "hub_unreachable",
-            f"{hub} cannot be reached, so {model.name} was not fetched: check the network, or copy "
-            f"the model's folder to {directory() / model.name}.",
+            f"{httpx.URL(url).host} cannot be reached, so {model.name} was not fetched: check the "
+            f"network, or copy the model's folder to {directory() / model.name}.",
             retryable=True,
         ) from error
 
@@ -288,7 +324,7 @@ def _refused(model: Model, url: str, status: int) -> Failure:
             f"{model.name} has conditions to accept: do so at "
             f"https://huggingface.co/{model.repository}, then set HF_TOKEN to a token of yours.",
         )
-    return Failure("hub_unreachable", f"The hub answered {status} for {url}.", retryable=True)
+    return Failure("hub_unreachable", f"The answer for {url} was {status}.", retryable=True)
 
 
 @click.group()

@@ -71,7 +71,7 @@ def choose(model: str) -> Choice:
     folder = models.path_of(model)
     if folder:
         known = models.manifest().get(model)
-        return Choice(model, folder, f"{known.repository}@{known.revision}" if known else model)
+        return Choice(model, folder, known.identity if known else model)
     embedded = voiceprint.directory()
     if embedded is None:
         raise Failure(

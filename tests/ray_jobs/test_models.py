@@ -1,6 +1,7 @@
 """Model weights: fetched whole or not at all, checked to the byte, missing in plain words."""
 
 import json
+import os
 from functools import partial
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -43,11 +44,15 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         body = self.served.get(self.path)
         status = 404 if body is None else 200
-        if self.headers["Authorization"] != "Bearer mine":
+        self.asked(self.headers["Authorization"])
+        if self.path.startswith("/somebody") and self.headers["Authorization"] != "Bearer mine":
             status = 401
         self.send_response(status)
         self.end_headers()
         self.wfile.write(body or b"" if status == 200 else b"no")
+
+    def asked(self, authorization):
+        return
 
     def log_message(self, *_args):
         return
@@ -88,6 +93,32 @@ def test_fetch_puts_every_file_in_place_and_remembers_unknown_hashes(folder, hub
         "config.json": sha256(CONFIG).hexdigest()
     }
     assert models.verify("small") == []
+
+
+def test_a_file_by_its_url_needs_no_hub_and_is_given_no_token(folder, hub, monkeypatch):
+    heard = []
+    hub["/elsewhere/aligner.pth"] = WEIGHTS
+    monkeypatch.setattr(Hub, "asked", lambda _self, token: heard.append(token))
+    url = f"{os.environ['HF_ENDPOINT']}/elsewhere/aligner.pth"
+    entry = f"""
+[[model]]
+name = "by-url"
+kind = "aligner"
+licence = "MIT"
+languages = "en"
+note = "For tests."
+[[model.file]]
+path = "aligner.pth"
+url = "{url}"
+"""
+    models.MANIFEST.write_text(MANIFEST + entry)
+    models.manifest.cache_clear()
+    path = models.fetch("by-url", timeout_s=5)
+    assert heard == [None]
+    assert models.verify("by-url") == []
+    assert models.identity_of(path) == sha256(WEIGHTS).hexdigest()
+    (path / "aligner.pth").write_bytes(WEIGHTS[::-1])
+    assert "damaged" in models.verify("by-url")[0]
 
 
 def test_what_is_there_is_not_fetched_again(folder, hub):
@@ -173,7 +204,9 @@ def test_the_manifest_of_the_repository_is_complete():
     known = models.manifest()
     assert {"whisper-tiny", "whisper-base", "whisper-small", "whisper-large-v3"} <= set(known)
     for model in known.values():
-        assert len(model.revision) == 40
+        urls = [file.url for file in model.files if file.url]
+        assert len(model.revision) == 40 or len(urls) == len(model.files)
+        assert all(url.startswith("https://") for url in urls)
         assert model.licence
         assert model.files
         if model.kind == "speech":
