@@ -93,13 +93,20 @@ def recognise(
     *,
     language: str | None,
     hotwords: Sequence[str],
+    prompt: str | None = None,
     tick: Tick,
 ) -> Heard:
     """Words with times and confidence, in order, none overlapping, only where somebody speaks."""
     if choice.weights is None:
         return Heard("pocketsphinx (en-us)", "en", _sphinx(pcm, speech, tick), list(choice.notes))
     heard = whisper.recognise(
-        choice.weights, pcm, speech, language=language, hotwords=hotwords, tick=tick
+        choice.weights,
+        pcm,
+        speech,
+        language=language,
+        hotwords=hotwords,
+        prompt=prompt,
+        tick=tick,
     )
     engine = f"faster-whisper ({choice.model}, {heard.device})"
     return Heard(engine, heard.language, heard.words, [*choice.notes, *heard.notes])

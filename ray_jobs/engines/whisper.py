@@ -21,6 +21,10 @@ REPEATS = 2.4
 """Text that compresses better than this repeats itself (Radford et al. 2022, section 4.5)."""
 UNLIKELY = -1.0
 NO_SPEECH = 0.6
+FASTEST = 50.0
+"""Letters a second; the quickest talkers say about 30."""
+REPEATED = 3
+"""Times in a row that a passage comes when it is believed no more."""
 
 Tick = Callable[[float], None]
 
@@ -39,12 +43,16 @@ def recognise(
     *,
     language: str | None,
     hotwords: Sequence[str],
+    prompt: str | None = None,
     tick: Tick,
 ) -> Found:
     """Words of the speech in 16 kHz 16-bit mono PCM; the language is detected unless it is given.
 
-    A piece whose text repeats itself is decoded again under a penalty, and dropped if it still
-    does; so is what the model itself takes for silence.
+    `prompt` is text in the manner wanted (names, spelling, punctuation), as if said before. A piece
+    whose text repeats itself is decoded again under a penalty, and dropped if it still does; so is
+    what the model itself takes for silence, what would be said faster than anybody speaks, and a
+    passage from its third time in a row on. The same sound gives the same words wherever it stands,
+    to the sample.
 
     Raises
     ------
@@ -56,15 +64,21 @@ def recognise(
     spans = pieces(speech, len(sound) / RATE_HZ, longest_s=PIECE_S)
     model, device, note = _loaded(weights)
     code = _language(model, sound, spans, language)
-    options = {"language": code, "hotwords": ", ".join(hotwords) or None}
+    options = {
+        "language": code,
+        "hotwords": ", ".join(hotwords) or None,
+        "initial_prompt": prompt,
+    }
     words: list[TimedWord] = []
+    last: list[str] = []
     dropped = 0
     step = BATCH * BATCHES_AT_ONCE
     for at in range(0, len(spans), step):
         share = at / len(spans)
         for segment, origin in _segments(model, sound, spans[at : at + step], options):
             tick(share)
-            if _invented(segment):
+            last = [*last, " ".join(segment.text.lower().split())][-REPEATED:]
+            if _invented(segment) or (len(last) == REPEATED and len(set(last)) == 1):
                 dropped += 1
             else:
                 words += _words(segment, origin)
@@ -78,10 +92,13 @@ def _segments(
     model: Any, sound: np.ndarray, spans: Sequence[Span], options: dict[str, Any]
 ) -> Iterator[tuple[Any, float]]:
     """Segments of the pieces in order, with the time their own times count from."""
-    origin = spans[0][0]
+    first = round(spans[0][0] * RATE_HZ)
+    origin = first / RATE_HZ
     part = _samples(sound, origin, spans[-1][1])
     length_s = len(part) / RATE_HZ
-    clips = [{"start": a - origin, "end": min(b - origin, length_s)} for a, b in spans]
+    # Half a sample more, because faster-whisper cuts fractions off.
+    edges = [[(round(time * RATE_HZ) - first + 0.5) / RATE_HZ for time in span] for span in spans]
+    clips = [{"start": start, "end": end} for start, end in edges]
     for segment in _decoded(model, part, clips, options):
         if segment.compression_ratio <= REPEATS:
             yield segment, origin
@@ -111,7 +128,9 @@ def _decoded(
 
 def _invented(segment: Any) -> bool:
     silence = segment.no_speech_prob > NO_SPEECH and segment.avg_logprob < UNLIKELY
-    return bool(segment.compression_ratio > REPEATS or silence)
+    letters = sum(sign.isalnum() for sign in segment.text)
+    hurried = letters > FASTEST * max(segment.end - segment.start, 0.5)
+    return bool(segment.compression_ratio > REPEATS or silence or hurried)
 
 
 def _words(segment: Any, origin_s: float) -> list[TimedWord]:
