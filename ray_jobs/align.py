@@ -1,11 +1,11 @@
-"""Align: time the words of segments that were edited, and leave every other word where it is."""
+"""Align: find the words that were edited in the sound, and leave every other where it is."""
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from ray_jobs.contract import Align, Aligned, Json, Segment
-from ray_jobs.engines import pronounce
+from ray_jobs.contract import Align, Aligned, Json, Segment, Word
+from ray_jobs.engines import aligners
 from ray_jobs.engines.aligner import align as align_lines
 from ray_jobs.engines.given import Line
 from ray_jobs.engines.listening import listen
@@ -14,14 +14,19 @@ from ray_jobs.engines.timing import Span, filled
 from ray_jobs.failures import Failure
 from ray_jobs.run import JobRun
 
+CONTEXT = 3
+NEAR_S = 1.0
+"""Words to either side of a touched run that are heard with it, as long as no pause parts them."""
+
 
 def align(run: JobRun, spec: Align) -> Aligned:
-    """Find the named segments' words in the sound between their neighbours.
+    """Find the touched words of the named segments in the sound between their neighbours.
 
     Raises
     ------
     Failure
-        `no_audio_stream`, `unknown_segment`, or `language_unavailable`.
+        `no_audio_stream`, `unknown_segment`, or `model_missing`, `model_damaged` and
+        `engine_unavailable` where the engine that is asked for cannot run.
     """
     if not spec.source.media.audio:
         raise Failure("no_audio_stream", "The recording has no sound to align to.")
@@ -29,58 +34,107 @@ def align(run: JobRun, spec: Align) -> Aligned:
     wanted = known if spec.segment_ids is None else spec.segment_ids
     if unknown := set(wanted) - set(known):
         raise Failure("unknown_segment", f"The transcript has no {', '.join(sorted(unknown))}.")
+    choice = aligners.choose(spec.engine, spec.language)
 
     def work(_directory: Path) -> Json:
         pcm, media = run.workdir / "sound.pcm", spec.source.media
         speech = listen(
             run.fetch(spec.source.object), media.duration_s, pcm, lambda f: run.progress(0.1 * f)
         )
-        engine = "pocketsphinx" if pronounce.available() else "estimated"
-        run.used(speech=f"aligned ({engine})")
-        segments = aligned(run, spec, set(wanted), pcm, speech)
-        return {
-            "engine": engine,
-            "segments": [segment.model_dump(mode="json") for segment in segments],
-        }
+        run.used(speech=f"aligned ({choice.engine})")
+        segments = aligned(run, spec, choice, set(wanted), pcm, speech)
+        return {"segments": [segment.model_dump(mode="json") for segment in segments]}
 
     step = run.step(
         "align",
         work,
-        version=1,
-        params=spec.model_dump(mode="json", include={"language", "segments", "segment_ids"}),
+        version=2,
+        params={
+            **spec.model_dump(mode="json", include={"language", "segments", "segment_ids", "anew"}),
+            "aligner": choice.identity,
+        },
         inputs=[spec.source.object.sha256],
     )
     segments = [Segment.model_validate(segment) for segment in list(step.value["segments"])]  # type: ignore[arg-type]
     return Aligned(
         transcript_id=spec.transcript_id,
         revision=spec.revision,
-        engine=str(step.value["engine"]),
+        engine=choice.engine,
         aligned=[name for name in known if name in set(wanted)],
         segments=segments,
     )
 
 
 def aligned(
-    run: JobRun, spec: Align, wanted: set[str], pcm: Path, speech: Sequence[Span]
+    run: JobRun,
+    spec: Align,
+    choice: aligners.Choice,
+    wanted: set[str],
+    pcm: Path,
+    speech: Sequence[Span],
 ) -> list[Segment]:
-    """All segments in order; each run of wanted ones is timed between the words around it."""
+    """All segments in order; each run of touched words is timed between the words around it."""
     duration_s, done = spec.source.media.duration_s, 0
-    segments: list[Segment] = []
-    at = 0
-    for touched, group in groupby(spec.segments, key=lambda segment: segment.id in wanted):
-        part = list(group)
-        at += len(part)
-        if not touched:
-            segments += part
+    words = [word for segment in spec.segments for word in segment.words]
+    owners = [at for at, segment in enumerate(spec.segments) for _ in segment.words]
+    flags = touched(spec, wanted)
+    for marked, group in groupby(range(len(words)), key=flags.__getitem__):
+        if not marked:
             continue
-        low = segments[-1].end_s if segments else 0.0
-        high = spec.segments[at].start_s if at < len(spec.segments) else duration_s
-        lines = [Line([w.text for w in s.words], s.start_s, s.end_s, s.speaker) for s in part]
-        tick = _ticking(run, done / len(wanted), len(part) / len(wanted))
-        words = align_lines(lines, pcm, speech, duration_s, language=spec.language, tick=tick)
-        done += len(part)
-        segments += timed(part, words, low, max(low, high))
-    return segments
+        run_of = list(group)
+        first, last = run_of[0], run_of[-1] + 1
+        low, high = _context(words, first, last)
+        lines = [
+            _line(spec.segments[at].speaker, [words[n] for n in part])
+            for at, part in groupby(range(low, high), key=owners.__getitem__)
+        ]
+        tick = _ticking(run, done / sum(flags), (last - first) / sum(flags))
+        found = align_lines(
+            lines, pcm, speech, duration_s, choice=choice, language=spec.language, tick=tick
+        )
+        done += last - first
+        start_s = words[first - 1].end_s if first else 0.0
+        end_s = words[last].start_s if last < len(words) else duration_s
+        part = found[first - low : last - low]
+        words[first:last] = timed(words[first:last], part, start_s, max(start_s, end_s))
+    rest = iter(words)
+    return [_with_words(segment, [next(rest) for _ in segment.words]) for segment in spec.segments]
+
+
+def touched(spec: Align, wanted: set[str]) -> list[bool]:
+    """Whether each word of the transcript is to be timed."""
+    inside = [(segment.id in wanted, word) for segment in spec.segments for word in segment.words]
+    estimates = [own and _is_estimate(word) for own, word in inside]
+    if spec.anew or not any(estimates):
+        return [own for own, _ in inside]
+    return estimates
+
+
+def _is_estimate(word: Word) -> bool:
+    """A dash is always one, and never found."""
+    return word.interpolated and any(sign.isalnum() for sign in word.text)
+
+
+def _context(words: Sequence[Word], first: int, last: int) -> tuple[int, int]:
+    """The run `first` to `last` with the words that are heard along with it."""
+    low, high = first, last
+    while low > max(0, first - CONTEXT) and words[low].start_s - words[low - 1].end_s < NEAR_S:
+        low -= 1
+    most = min(len(words), last + CONTEXT)
+    while high < most and words[high].start_s - words[high - 1].end_s < NEAR_S:
+        high += 1
+    return low, high
+
+
+def _line(speaker: str | None, words: Sequence[Word]) -> Line:
+    return Line([w.text for w in words], words[0].start_s, words[-1].end_s, speaker)
+
+
+def _with_words(segment: Segment, words: list[Word]) -> Segment:
+    if words == segment.words:
+        return segment
+    times = {"start_s": words[0].start_s, "end_s": words[-1].end_s}
+    return segment.model_copy(update={"words": words, **times})
 
 
 def _ticking(run: JobRun, done: float, share: float) -> Callable[[float], None]:
@@ -88,30 +142,25 @@ def _ticking(run: JobRun, done: float, share: float) -> Callable[[float], None]:
 
 
 def timed(
-    part: Sequence[Segment], words: Sequence[TimedWord], low_s: float, high_s: float
-) -> list[Segment]:
-    """The segments with their words at new times, in order and between `low_s` and `high_s`."""
-    inside: list[Span | None] = [
-        (word.start_s, word.end_s) if low_s <= word.start_s < word.end_s <= high_s else None
-        for word in words
+    words: Sequence[Word], found: Sequence[TimedWord], low_s: float, high_s: float
+) -> list[Word]:
+    """The words at the times found, in order and between `low_s` and `high_s`."""
+    inside = [_between(word, low_s, high_s) for word in found]
+    times = filled(inside, [max(1, len(word.text)) for word in found], low_s, high_s)
+    return [
+        word.model_copy(
+            update={
+                "start_s": round(start_s, 3),
+                "end_s": round(end_s, 3),
+                "confidence": round(heard.confidence, 3),
+                "interpolated": heard.interpolated or own is None,
+            }
+        )
+        for word, heard, own, (start_s, end_s) in zip(words, found, inside, times, strict=True)
     ]
-    times = iter(filled(inside, [max(1, len(word.text)) for word in words], low_s, high_s))
-    heard = iter(zip(words, inside, strict=True))
-    segments = []
-    for segment in part:
-        fresh = []
-        for word in segment.words:
-            (start_s, end_s), (found, own) = next(times), next(heard)
-            fresh.append(
-                word.model_copy(
-                    update={
-                        "start_s": round(start_s, 3),
-                        "end_s": round(end_s, 3),
-                        "confidence": round(found.confidence, 3),
-                        "interpolated": found.interpolated or own is None,
-                    }
-                )
-            )
-        times_of = {"start_s": fresh[0].start_s, "end_s": fresh[-1].end_s} if fresh else {}
-        segments.append(segment.model_copy(update={"words": fresh, **times_of}))
-    return segments
+
+
+def _between(word: TimedWord, low_s: float, high_s: float) -> Span | None:
+    """A word's time inside of limits; None where not even half of it is."""
+    start_s, end_s = max(word.start_s, low_s), min(word.end_s, high_s)
+    return (start_s, end_s) if end_s - start_s > (word.end_s - word.start_s) / 2 else None

@@ -6,7 +6,6 @@ a note that says so.
 
 import json
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,8 @@ from ray_jobs.contract import (
     Transcribed,
     Word,
 )
+from ray_jobs.engines import aligners
 from ray_jobs.engines import given as given_text
-from ray_jobs.engines import pronounce
 from ray_jobs.engines import speakers as speaker_engine
 from ray_jobs.engines import speech as speech_engine
 from ray_jobs.engines.aligner import align
@@ -35,7 +34,7 @@ from ray_jobs.media.caption_files import srt, vtt
 from ray_jobs.media.captions import Cue, face_for, make_cues, room_for
 from ray_jobs.run import JobRun, Step
 
-VERSION = 2
+VERSION = 3
 SOUND = "sound.pcm"
 UNKNOWN_LANGUAGE = "und"
 DOUBTFUL_SHARE = 0.5
@@ -48,8 +47,6 @@ SPEAKER_FILES = {"speakers_rttm": "speakers.rttm"}
 SPEAKERS = 0.5
 READABLE = SubtitleStyle(max_chars_per_line=42, max_lines=2)
 PICTURE = (1920, 1080)
-GIVEN_ALIGNED = "given + aligned (pocketsphinx)"
-GIVEN_ESTIMATED = "given, word times estimated (pocketsphinx is not installed)"
 
 
 def transcribe(run: JobRun, spec: Transcribe) -> Transcribed:
@@ -138,12 +135,16 @@ def segments_of(words: Sequence[TimedWord], duration_s: float) -> list[Segment]:
 
 def _recognised(run: JobRun, spec: Transcribe) -> Step:
     media = spec.source.media
-    params: Json = {"language": spec.language, "hotwords": list(spec.hotwords)}
+    params: Json = {
+        "language": spec.language,
+        "hotwords": list(spec.hotwords),
+        "prompt": spec.prompt,
+    }
     choice = None
     if media.audio:
         choice = speech_engine.choose(spec.engine, spec.model, spec.language)
         params["engine"] = choice.engine
-        params["weights"] = _identity(choice.weights)
+        params["weights"] = models.identity_of(choice.weights) if choice.weights else "embedded"
 
     def work(_directory: Path) -> Json:
         if choice is None:
@@ -159,6 +160,7 @@ def _recognised(run: JobRun, spec: Transcribe) -> Step:
             speech,
             language=spec.language,
             hotwords=spec.hotwords,
+            prompt=spec.prompt,
             tick=lambda share: run.progress(0.1 + 0.9 * share),
         )
         run.used(speech=heard.engine)
@@ -167,19 +169,6 @@ def _recognised(run: JobRun, spec: Transcribe) -> Step:
     return run.step(
         "recognise", work, version=VERSION, params=params, inputs=[spec.source.object.sha256]
     )
-
-
-def _identity(weights: Path | None) -> str:
-    """What tells one set of weights from another without reading gigabytes."""
-    if weights is None:
-        return "embedded"
-    known = models.manifest().get(weights.name)
-    if known:
-        return f"{known.repository}@{known.revision}"
-    digest = sha256((weights / "config.json").read_bytes())
-    for file in sorted(weights.iterdir()):
-        digest.update(f"{file.name}:{file.stat().st_size}".encode())
-    return digest.hexdigest()
 
 
 def _nothing(language: str | None, note: str) -> Json:
@@ -191,11 +180,13 @@ def _nothing(language: str | None, note: str) -> Json:
 
 def _given(run: JobRun, spec: Transcribe, given: GivenTranscript) -> Step:
     media = spec.source.media
+    parsed = given_text.parse(given, media.duration_s)
+    language = spec.language or guess_language(
+        joined(token for line in parsed.lines for token in line.tokens)
+    )
+    choice = aligners.choose("auto", language)
 
     def work(_directory: Path) -> Json:
-        parsed = given_text.parse(given, media.duration_s)
-        text = joined(token for line in parsed.lines for token in line.tokens)
-        language = spec.language or guess_language(text)
         if all(line.words for line in parsed.lines):
             run.used(speech="given with word times")
             words = [word for line in parsed.lines for word in line.words]
@@ -206,10 +197,13 @@ def _given(run: JobRun, spec: Transcribe, given: GivenTranscript) -> Step:
             pcm,
             speech,
             media.duration_s,
+            choice=choice,
             language=language,
             tick=lambda share: run.progress(0.1 + 0.9 * share),
         )
-        engine = GIVEN_ALIGNED if pronounce.available() else GIVEN_ESTIMATED
+        engine = f"given + aligned ({choice.engine})"
+        if choice.engine == aligners.ESTIMATED:
+            engine = "given, word times estimated (no aligner is installed)"
         run.used(speech=engine)
         notes = [*parsed.notes, *_doubts(words, heard=bool(speech))]
         return _value(engine, language, words, notes, rough=False)
@@ -218,7 +212,11 @@ def _given(run: JobRun, spec: Transcribe, given: GivenTranscript) -> Step:
         "align",
         work,
         version=VERSION,
-        params={"given": given.model_dump(mode="json"), "language": spec.language},
+        params={
+            "given": given.model_dump(mode="json"),
+            "language": language,
+            "aligner": choice.identity,
+        },
         inputs=[spec.source.object.sha256],
     )
 

@@ -160,7 +160,7 @@ def alone(recording: Path, report: Json) -> None:
 def hear(recording: Path, duration_s: float) -> None:
     """The speech engine as a job runs it: alignment of a given script, else recognition."""
     from ray_jobs.contract import GivenTranscript
-    from ray_jobs.engines import given, speech
+    from ray_jobs.engines import aligners, given, speech
     from ray_jobs.engines.aligner import align
     from ray_jobs.engines.listening import listen
 
@@ -174,10 +174,11 @@ def hear(recording: Path, duration_s: float) -> None:
         if script.exists():
             text = GivenTranscript(format="srt", text=script.read_text(encoding="utf-8"))
             lines = given.parse(text, duration_s).lines
-            align(lines, pcm, spans, duration_s, language="en", tick=tick)
+            choice = aligners.choose("auto", "en")
+            align(lines, pcm, spans, duration_s, choice=choice, language="en", tick=tick)
         else:
-            choice = speech.choose("auto", "whisper-small", None)
-            speech.recognise(choice, pcm, spans, language=None, hotwords=(), tick=tick)
+            heard_by = speech.choose("auto", "whisper-small", None)
+            speech.recognise(heard_by, pcm, spans, language=None, hotwords=(), tick=tick)
 
 
 # ---- styles --------------------------------------------------------------------------------------

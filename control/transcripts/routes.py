@@ -54,6 +54,7 @@ async def make_transcript(request: Request, video_id: UUID) -> HTTPResponse:
         model=settings.speech_model,
         language=wanted.language,
         hotwords=wanted.hotwords,
+        prompt=wanted.prompt,
         given=wanted.given,
         diarize=wanted.diarize,
         speaker_model=settings.speaker_model,
@@ -184,6 +185,8 @@ async def align_transcript(request: Request, video_id: UUID, transcript_id: str)
         language=transcript.language,
         segments=transcript.segments,
         segment_ids=wanted.segment_ids,
+        engine=wanted.engine,
+        anew=wanted.anew,
     )
     job, found = await enqueue(
         member, order, project_id=video.project_id, video_id=video.id, force=wanted.force,

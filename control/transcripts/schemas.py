@@ -8,7 +8,7 @@ from pydantic import Field
 
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
-from ray_jobs.contract import GivenTranscript, Language, Segment, SpeakerCount
+from ray_jobs.contract import AlignerName, GivenTranscript, Language, Segment, SpeakerCount
 
 Speaker = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -17,12 +17,13 @@ class MakeTranscript(In):
     """Recognise the speech, or align a transcript that is `given`.
 
     With `diarize` each segment says who speaks, and ends where the speaker changes; `speakers`
-    tells how many there are, where that is known.
+    tells how many there are, where that is known. `prompt` shows the spelling and manner wanted.
     """
 
     language: Language | None = None
     engine: Literal["auto", "faster_whisper", "pocketsphinx"] | None = None
     hotwords: Annotated[list[str], Field(max_length=200)] = []
+    prompt: Annotated[str, Field(max_length=1000)] | None = None
     given: GivenTranscript | None = None
     diarize: bool = False
     speakers: SpeakerCount = SpeakerCount()
@@ -30,9 +31,15 @@ class MakeTranscript(In):
 
 
 class AlignTranscript(In):
-    """Which segments to time anew; all of them where none is named."""
+    """Which segments to time; all of them where none is named.
+
+    Words whose times are estimates, as after an edit, are found in the sound and no other word is
+    touched; all words are timed where none is an estimate, or with `anew`.
+    """
 
     segment_ids: Annotated[list[str], Field(min_length=1, max_length=10_000)] | None = None
+    engine: AlignerName = "auto"
+    anew: bool = False
     force: bool = False
 
 

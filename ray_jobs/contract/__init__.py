@@ -46,6 +46,7 @@ from ray_jobs.contract.results import (
 from ray_jobs.contract.specs import (
     OPEN,
     Align,
+    AlignerName,
     Aspect,
     CheckAsset,
     ClipCut,
@@ -112,6 +113,7 @@ __all__ = [
     "SUBTITLE_PRESETS",
     "Align",
     "Aligned",
+    "AlignerName",
     "Artifact",
     "Aspect",
     "AssetChecked",

@@ -26,6 +26,7 @@ from ray_jobs.contract.vocabulary import (
 )
 
 Speed = Literal["ultrafast", "veryfast", "fast", "medium", "slow"]
+AlignerName = Literal["auto", "wav2vec2", "pocketsphinx"]
 EncoderName = Literal["auto", "nvenc", "x264", "svtav1"]
 
 
@@ -66,7 +67,11 @@ class Transcode(Plain):
 
 
 class Align(Plain):
-    """Time the words of `segments` anew where they are named in `segment_ids`, or all of them."""
+    """Time words of `segments` that are named in `segment_ids`, or of all of them.
+
+    Words whose times are estimates, as after an edit, are found in the sound between the others,
+    which stay untouched; all words are timed where none is an estimate, or with `anew`.
+    """
 
     kind: Literal["align"] = "align"
     source: Source
@@ -75,6 +80,8 @@ class Align(Plain):
     language: Language
     segments: list[Segment] = Field(min_length=1)
     segment_ids: list[str] | None = None
+    engine: AlignerName = "auto"
+    anew: bool = False
 
 
 People = Annotated[int, Field(ge=1, le=50)]
@@ -97,7 +104,10 @@ class SpeakerCount(Plain):
 
 
 class Transcribe(Plain):
-    """Write the speech down; with `diarize` each segment also says who speaks."""
+    """Write the speech down; with `diarize` each segment also says who speaks.
+
+    `prompt` shows the spelling and manner wanted, as if it had been said before.
+    """
 
     kind: Literal["transcribe"] = "transcribe"
     source: Source
@@ -105,6 +115,7 @@ class Transcribe(Plain):
     model: str = "whisper-small"
     language: Language | None = None
     hotwords: list[str] = Field(default_factory=list, max_length=200)
+    prompt: str | None = Field(default=None, max_length=1000)
     given: GivenTranscript | None = None
     diarize: bool = False
     speaker_model: str = "speaker-diarization-community-1"

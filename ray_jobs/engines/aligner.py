@@ -6,12 +6,14 @@ and is marked interpolated.
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from ray_jobs.engines import anchors
-from ray_jobs.engines.forced import MOST_UNITS_PER_S, Alignment, Chunk, Tick, align_chunks, prepare
+from ray_jobs.engines import anchors, forced, wav2vec2
+from ray_jobs.engines.aligners import Choice
+from ray_jobs.engines.forced import MOST_UNITS_PER_S, Alignment, Chunk, Tick
 from ray_jobs.engines.given import Line
 from ray_jobs.engines.text import TimedWord
 from ray_jobs.engines.timing import Span, filled, shared
@@ -26,6 +28,9 @@ UNHEARD = 0.2
 """Confidence in a time that was not heard."""
 ANCHORED = 0.4
 
+Finder = Callable[[Alignment, Sequence[Chunk], Tick], list[Chunk]]
+"""Times the words of chunks, and returns the chunks that the sound does not bear out."""
+
 
 def align(
     lines: Sequence[Line],
@@ -33,6 +38,7 @@ def align(
     speech: Sequence[Span],
     duration_s: float,
     *,
+    choice: Choice,
     language: str,
     tick: Tick,
 ) -> list[TimedWord]:
@@ -42,11 +48,20 @@ def align(
     times (sorted), a word stays within a second of its line. `tick` gets the share done and may
     raise.
     """
-    work = prepare(lines, pcm, speech, duration_s, language)
-    if lines and lines[0].start_s is not None:
-        _align_cued(work, _windows(lines, duration_s), tick)
+    find: Finder
+    if choice.weights:
+        work = wav2vec2.prepare(lines, pcm, speech, duration_s, language)
+        find = partial(wav2vec2.align_chunks, wav2vec2.loaded(choice.weights))
     else:
-        _align_plain(work, tick)
+        work = forced.prepare(lines, pcm, speech, duration_s, language)
+        find = forced.align_chunks
+    if lines and lines[0].start_s is not None:
+        _align_cued(work, find, _windows(lines, duration_s), tick)
+    elif not speech:
+        count = len(work.words)
+        work.times[:] = estimated(work.texts(0, count), (), (0.0, duration_s))
+    else:
+        _align_plain(work, find, tick, anchored=choice.weights is None)
     return _whole(work, lines)
 
 
@@ -70,16 +85,16 @@ def _windows(lines: Sequence[Line], duration_s: float) -> list[Span]:
     return windows
 
 
-def _align_cued(work: Alignment, windows: list[Span], tick: Tick) -> None:
+def _align_cued(work: Alignment, find: Finder, windows: list[Span], tick: Tick) -> None:
     cues = _cues(work, windows, 0, len(work.words))
-    failed = align_chunks(work, _cue_chunks(work, cues), lambda share: tick(0.7 * share))
+    failed = find(work, _cue_chunks(work, cues), lambda share: tick(0.7 * share))
     alone = [
         Chunk(cue.first, cue.last, *_widened(cue, work.duration_s))
         for chunk in failed
         for cue in _cues(work, windows, chunk.first, chunk.last)
         if _could_be_said(work, cue)
     ]
-    align_chunks(work, alone, lambda share: tick(0.7 + 0.3 * share))
+    find(work, alone, lambda share: tick(0.7 + 0.3 * share))
     for cue in cues:
         found = work.times[cue.first : cue.last]
         low, high = _widened(cue, work.duration_s)
@@ -145,15 +160,15 @@ def _pause_near(pauses: Sequence[Span], end_s: float, next_start_s: float) -> fl
     return min(near, key=lambda pause: abs(pause - middle), default=None)
 
 
-def _align_plain(work: Alignment, tick: Tick) -> None:
+def _align_plain(work: Alignment, find: Finder, tick: Tick, *, anchored: bool) -> None:
+    """Text without times, at one go; where that fails, or would by its length if the engine must
+    be `anchored`, chunk by chunk between words that were recognised.
+    """
     count = len(work.words)
-    if not work.speech:
-        work.times[:] = estimated(work.texts(0, count), (), (0.0, work.duration_s))
-        return
     start = max(0.0, work.speech[0][0] - 0.5)
     end = min(work.duration_s, work.speech[-1][1] + 0.5)
-    short = end - start <= 2 * CHUNK_S
-    if short and not align_chunks(work, [Chunk(0, count, start, end)], tick):
+    whole = not anchored or end - start <= 2 * CHUNK_S
+    if whole and not find(work, [Chunk(0, count, start, end)], tick):
         return
     units = [(unit, at) for at, word in enumerate(work.words) for unit in word.units]
     found = anchors.find(
@@ -161,7 +176,7 @@ def _align_plain(work: Alignment, tick: Tick) -> None:
     )
     heard = {units[at][1]: span for at, span in found.items()}
     chunks = [Chunk(*cut) for cut in anchors.cuts(heard, count, start, end)]
-    for chunk in align_chunks(work, chunks, lambda share: tick(0.6 + 0.4 * share)):
+    for chunk in find(work, chunks, lambda share: tick(0.6 + 0.4 * share)):
         for at in heard.keys() & set(range(chunk.first, chunk.last)):
             text = work.words[at].text
             work.times[at] = TimedWord(text, *heard[at], ANCHORED, interpolated=True)

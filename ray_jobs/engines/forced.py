@@ -67,26 +67,43 @@ class Alignment:
     def texts(self, first: int, last: int) -> list[str]:
         return [word.text for word in self.words[first:last]]
 
+    def heard(self, at: int) -> bool:
+        time = self.times[at]
+        return time is not None and not time.interpolated
+
+    def units(self, first: int, last: int) -> list[Unit]:
+        return [unit for word in self.words[first:last] for unit in word.units]
+
 
 def prepare(
     lines: Sequence[Line], pcm: Path, speech: Sequence[Span], duration_s: float, language: str
 ) -> Alignment:
     """An alignment of the lines' tokens in which nothing is timed yet."""
-    english = language.partition("-")[0].lower() == "en"
-    said = [
+    english = is_english(language)
+    tokens = said(lines, language)
+    known = pronunciations(
+        (word for _, _, parts in tokens for part in parts for reading in part for word in reading),
+        language,
+    )
+    words = []
+    for token, at, parts in tokens:
+        units = (_unit(part, known, english=english) for part in parts)
+        words.append(Word(token, at, tuple(unit for unit in units if unit)))
+    return Alignment(words, pcm, speech, duration_s, english, [None] * len(words))
+
+
+def is_english(language: str) -> bool:
+    return language.partition("-")[0].lower() == "en"
+
+
+def said(lines: Sequence[Line], language: str) -> list[tuple[str, int, list[list[Reading]]]]:
+    """Each token, the number of its line, and what is said for it, part after part."""
+    english = is_english(language)
+    return [
         (token, at, readings(token) if english else _foreign(token))
         for at, line in enumerate(lines)
         for token in line.tokens
     ]
-    known = pronunciations(
-        (word for _, _, parts in said for part in parts for reading in part for word in reading),
-        language,
-    )
-    words = []
-    for token, at, parts in said:
-        units = (_unit(part, known, english=english) for part in parts)
-        words.append(Word(token, at, tuple(unit for unit in units if unit)))
-    return Alignment(words, pcm, speech, duration_s, english, [None] * len(words))
 
 
 def align_chunks(work: Alignment, chunks: Iterable[Chunk], tick: Tick) -> list[Chunk]:
@@ -96,20 +113,39 @@ def align_chunks(work: Alignment, chunks: Iterable[Chunk], tick: Tick) -> list[C
     failed, sent, requests = [], [], []
     believed = BELIEVED_ENGLISH if work.english else BELIEVED_OTHER
     for chunk in chunks:
-        units = [unit for word in work.words[chunk.first : chunk.last] for unit in word.units]
+        units = work.units(chunk.first, chunk.last)
         length_s = chunk.end_s - chunk.start_s
         if not units or not len(units) / MOST_UNITS_PER_S < length_s < LONGEST_CHUNK_S:
             failed.append(chunk)
             continue
         sent.append(chunk)
         requests.append(_request(work, chunk, units, believed))
-    for chunk, reply in zip(sent, ask_all(SPHINX, requests, tick=tick), strict=True):
+    doubts = []
+    replies = ask_all(SPHINX, requests, tick=lambda share: tick(0.9 * share))
+    for chunk, reply in zip(sent, replies, strict=True):
         found = reply and reply["words"]
         if found and mean_score(found) >= believed:
-            _take(work, chunk, found)
+            doubts += _take(work, chunk, found)
         else:
             failed.append(chunk)
+    _seek_again(work, doubts, believed, lambda share: tick(0.9 + 0.1 * share))
     return failed
+
+
+def _seek_again(work: Alignment, doubts: Sequence[Chunk], believed: float, tick: Tick) -> None:
+    """Time doubted words between the words around them, where a pruned path may be found again."""
+    requests = [
+        _request(work, near, work.units(near.first, near.last), believed) for near in doubts
+    ]
+    for near, reply in zip(doubts, ask_all(SPHINX, requests, tick=tick), strict=True):
+        if not (reply and reply["words"]):
+            continue
+        before = work.times[near.first : near.last]
+        _take(work, near, reply["words"])
+        for at, old in enumerate(before, near.first):
+            fresh = work.times[at]
+            if old and fresh and not (old.interpolated and fresh.confidence > old.confidence):
+                work.times[at] = old
 
 
 def _request(work: Alignment, chunk: Chunk, units: list[Unit], believed: float) -> dict[str, Any]:
@@ -123,8 +159,10 @@ def _request(work: Alignment, chunk: Chunk, units: list[Unit], believed: float) 
     }
 
 
-def _take(work: Alignment, chunk: Chunk, found: list[list[float]]) -> None:
+def _take(work: Alignment, chunk: Chunk, found: list[list[float]]) -> list[Chunk]:
+    """Note the times of a chunk's words; returns each doubted word between its neighbours."""
     unit = iter(found)
+    doubted = []
     for at in range(chunk.first, chunk.last):
         parts = [next(unit) for _ in work.words[at].units]
         if parts:
@@ -136,6 +174,22 @@ def _take(work: Alignment, chunk: Chunk, found: list[list[float]]) -> None:
                 _confidence(score, english=work.english),
                 interpolated=score < DOUBTED,
             )
+            if score < DOUBTED:
+                doubted.append(at)
+    return [near for at in doubted if (near := _near(work, chunk, at))]
+
+
+def _near(work: Alignment, chunk: Chunk, at: int) -> Chunk | None:
+    """A word and the nearest word heard to either side of it, and when they are said."""
+    first = next((n for n in range(at - 1, chunk.first - 1, -1) if work.heard(n)), None)
+    last = next((n for n in range(at + 1, chunk.last) if work.heard(n)), None)
+    left = work.times[at if first is None else first]
+    right = work.times[at if last is None else last]
+    if left is None or right is None:
+        return None
+    start_s = chunk.start_s if first is None else left.start_s
+    end_s = chunk.end_s if last is None else right.end_s
+    return Chunk(at if first is None else first, (at if last is None else last) + 1, start_s, end_s)
 
 
 def _confidence(score: float, *, english: bool) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ray_jobs.contract import SpeechEndpoint
 from ray_jobs.engines.aligner import align
+from ray_jobs.engines.aligners import choose
 from ray_jobs.engines.endpoint import posted
 from ray_jobs.engines.given import Line
 from ray_jobs.engines.listening import listen
@@ -60,7 +61,8 @@ def speak(
         duration_s = len(samples) / RATE_HZ
         speech = listen(heard, duration_s, pcm, tick)
         lines = [Line(text.split())]
-        timed = align(lines, pcm, speech, duration_s, language=language, tick=tick)
+        choice = choose("auto", language)
+        timed = align(lines, pcm, speech, duration_s, choice=choice, language=language, tick=tick)
     # What is silent before the voice would be a pause that nobody asked for.
     first = max(0, int(loud[0]) - round(MARGIN_S * RATE_HZ))
     last_s = (int(loud[-1]) - first) / RATE_HZ

@@ -14,6 +14,7 @@ from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.probe import probe
 from ray_jobs.run import JobRun
 from ray_jobs.settings import WorkerSettings
+from tests.ray_jobs import letters
 from tests.ray_jobs.clips.conftest import OBJECT, VIDEO_ID
 from tests.ray_jobs.films import COUNTED, SPEECHLIKE, clip
 
@@ -110,3 +111,19 @@ def delivered(job_run, tmp_path):
         return run, made, run.fetch(made.video.object)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def tiny_aligners(tmp_path_factory) -> Path:
+    """A folder of models: `aligner-tones` hears letters in tones, `aligner-random` nothing."""
+    models = tmp_path_factory.mktemp("aligners")
+    letters.save(models / "aligner-tones")
+    letters.save(models / "aligner-random", taught=False, language="eo")
+    return models
+
+
+@pytest.fixture
+def tones(tiny_aligners, monkeypatch) -> Path:
+    """The aligner that hears tones, where models are looked for."""
+    monkeypatch.setenv("CUTROOM_MODELS", str(tiny_aligners))
+    return tiny_aligners / "aligner-tones"

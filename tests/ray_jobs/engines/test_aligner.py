@@ -7,12 +7,14 @@ import pytest
 
 from ray_jobs.engines.activity import speech_spans
 from ray_jobs.engines.aligner import align
+from ray_jobs.engines.aligners import Choice
 from ray_jobs.engines.given import Line
 from ray_jobs.engines.text import tokens
 from ray_jobs.engines.voice import speak
 from ray_jobs.failures import Cancelled
 from ray_jobs.media.audio import read_audio
 
+EMBEDDED = Choice("pocketsphinx", "embedded")
 NUMBERS = (
     "In 2016 it cost $43,000, and part EM3985771 was 50% off — visit www.example.com "
     "for 3.14 reasons, he said on the 21st at 10:30."
@@ -28,7 +30,7 @@ def aligned(tmp_path):
         (np.clip(samples, -1, 1) * 32767).astype("<i2").tofile(pcm)
         duration_s = len(samples) / 16000
         speech = speech_spans(samples, min_silence_s=0.15)
-        words = align(lines, pcm, speech, duration_s, language=language, tick=tick)
+        words = align(lines, pcm, speech, duration_s, choice=EMBEDDED, language=language, tick=tick)
         times = [time for word in words for time in (word.start_s, word.end_s)]
         assert [w.text for w in words] == [token for line in lines for token in line.tokens]
         assert times == sorted(times)
