@@ -20,6 +20,7 @@ from control.jobs import stream
 from control.observability import exposition
 from control.observability import routes as observability
 from control.organizations import routes as organizations
+from control.play import routes as play
 from control.projects import routes as projects
 from control.qa import routes as qa
 from control.retell import routes as retell
@@ -47,6 +48,7 @@ MEMBER: BlueprintGroup = Blueprint.group(
     organizations.members,
     projects.blueprint,
     videos.blueprint,
+    play.blueprint,
     transcripts.blueprint,
     clips.blueprint,
     narration.blueprint,

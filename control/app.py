@@ -18,19 +18,21 @@ from control.errors import BadRequest, Unavailable
 from control.events import Hub
 from control.gathered import Gathered
 from control.observability import exposition
+from control.play import routes as play
 from control.settings import Settings
 from control.storage import open_store
 from control.store import routes as store
 
 access_log = logging.getLogger("cutroom.access")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,128}")
+SIGNED = re.compile(r"^(/(?:play|store)/)[^/]+")
 _numbers = count()
 
 CORS_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST, PUT, PATCH, DELETE",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key, If-Match, "
-    "X-Org-ID, X-Request-ID",
-    "Access-Control-Expose-Headers": "ETag, Location, Retry-After, X-Request-ID, "
+    "Range, X-Org-ID, X-Request-ID",
+    "Access-Control-Expose-Headers": "Content-Range, ETag, Location, Retry-After, X-Request-ID, "
     "Idempotent-Replayed",
     "Access-Control-Max-Age": "600",
 }
@@ -65,6 +67,7 @@ def create_app(settings: Settings) -> Sanic:
         if door.blueprints:
             app.blueprint(door)
     app.blueprint(store.blueprint)
+    app.blueprint(play.playlists)
     app.on_request(_begin, priority=100)
     app.on_response(_end)
     app.before_server_start(_connect)
@@ -109,10 +112,11 @@ async def _end(request: Request, response: HTTPResponse) -> None:
     began_s = getattr(request.ctx, "began_s", None)
     wall_s = 0.0 if began_s is None else time.perf_counter() - began_s
     exposition.count(request, response.status, wall_s)
+    path = SIGNED.sub(r"\1…", request.path)
     access_log.info(
         "%s %s %d %.1f ms %s",
         request.method,
-        request.path,
+        path,
         response.status,
         wall_s * 1e3,
         request.id,

@@ -39,6 +39,7 @@ REFERENCE = "#/components/schemas/{model}"
 FORBIDS = frozenset({"/v1/users"})
 MATCHED = frozenset({"PUT", "PATCH", "DELETE"})
 FINDS = frozenset({"/v1/billing/payments/notifications"})
+BLOCKS = frozenset({"/v1/videos/{video_id}/hls"})
 MEANINGS = {error.status: error.title for error in ApiError.__subclasses__()} | {
     ApiError.status: ApiError.title
 }
@@ -253,7 +254,7 @@ def _problems(method: str, door: str, path: str, noted: Spec, schemas: _Schemas)
         415: noted.body is not None,
         422: True,
         429: door not in {"worker", "operator"},
-        451: writes and door == "member",
+        451: (writes and door == "member") or path in BLOCKS,
         500: True,
         503: True,
     }

@@ -266,6 +266,10 @@ async def register(
 
 async def keep_renditions(tx: BaseDBAsyncClient, job: Job, result: Transcoded) -> None:
     await register(tx, job, [made.video for made in result.renditions])
+    if hls := result.hls:
+        tracks = [*hls.rungs, *([hls.sound] if hls.sound else [])]
+        files = [file for track in tracks for file in (track.media, track.playlist)]
+        await register(tx, job, [hls.master, *files])
 
 
 KEEPERS: dict[type, Callable[[BaseDBAsyncClient, Job, Any], Awaitable[Problem | None]]] = {

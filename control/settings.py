@@ -95,6 +95,9 @@ class Settings:
     job_attempts: int = knob("CUTROOM_JOB_ATTEMPTS", 3, "attempts before a job is given up")
     upload_s: int = knob("CUTROOM_UPLOAD_S", 3600, "how long an upload link works", "s")
     download_s: int = knob("CUTROOM_DOWNLOAD_S", 900, "how long a download link works", "s")
+    play_s: int = knob(
+        "CUTROOM_PLAY_S", 3600, "how long a playing link works beyond the recording's length", "s"
+    )
     max_upload_bytes: int = knob("CUTROOM_MAX_UPLOAD_BYTES", 64 * 2**30, "largest file", "bytes")
     max_body_bytes: int = knob(
         "CUTROOM_MAX_BODY_BYTES", 16 * 2**20, "largest JSON body; a 12 h transcript fits", "bytes"

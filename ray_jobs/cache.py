@@ -31,6 +31,7 @@ CONTENT_TYPES = {
     ".fcpxml": "application/xml",
     ".npz": "application/octet-stream",
     ".m4a": "audio/mp4",
+    ".m3u8": "application/vnd.apple.mpegurl",
 }
 
 

@@ -35,7 +35,7 @@ from control.videos.schemas import (
 )
 from control.videos.source import source_of
 from control.webhooks import addresses
-from ray_jobs.contract import RENDITIONS, Ingest, Transcode, object_key
+from ray_jobs.contract import RENDITIONS, HlsLadder, Ingest, Transcode, object_key
 
 blueprint = Blueprint("videos")
 MAX_RENDITIONS = 8
@@ -151,17 +151,22 @@ def _location(job: Job) -> dict[str, str]:
 @blueprint.post("/videos/" + verb("video_id", "transcode"))
 @spec(body=TranscodeVideo, returns=JobOut, status=202)
 async def transcode_video(request: Request, video_id: str) -> HTTPResponse:
-    """Make other sizes of a recording; each becomes an artifact of the video."""
+    """Make other sizes of a recording; each becomes an artifact of the video.
+
+    A rendition that the recording is already is not encoded: the result says `source_conforms`.
+    """
     member, settings = request.ctx.member, request.app.ctx.settings
     wanted = body(request, TranscodeVideo)
     video = await find(Video.of(member), video_id)
-    renditions = [RENDITIONS[name] for name in wanted.profiles] + wanted.renditions
-    if not 1 <= len(renditions) <= MAX_RENDITIONS:
+    named = [RENDITIONS[name] for name in wanted.profiles if name != "hls"]
+    renditions = named + wanted.renditions
+    hls = wanted.hls or (HlsLadder() if "hls" in wanted.profiles else None)
+    if len(renditions) > MAX_RENDITIONS or not (renditions or hls):
         raise Invalid.at("profiles", f"name 1 to {MAX_RENDITIONS} profiles or renditions")
     if len({rendition.name for rendition in renditions}) < len(renditions):
         raise Invalid.at("renditions", "two renditions have the same name")
     job, found = await enqueue(
-        member, Transcode(source=source_of(video), renditions=renditions),
+        member, Transcode(source=source_of(video), renditions=renditions, hls=hls),
         project_id=video.project_id, video_id=video.id, priority=wanted.priority,
         max_attempts=settings.job_attempts, force=wanted.force,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from control.bodies import In, Out
 from control.jobs.schemas import JobOut
 from control.storage import Upload
 from control.videos.models import VideoStatus
-from ray_jobs.contract import MediaInfo, Problem, Rendition, Sha256
+from ray_jobs.contract import HlsLadder, MediaInfo, Problem, Rendition, Sha256
 
 Filename = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -86,11 +86,15 @@ class VideoQuery(In):
 
 
 class TranscodeVideo(In):
-    """Profiles by name, or renditions of one's own, or both."""
+    """Profiles by name, renditions or an HLS ladder of one's own, or all of them.
+
+    The profile `hls` is the ladder with every default.
+    """
 
     profiles: Annotated[
-        list[Literal["proxy", "480p", "720p", "1080p", "mezzanine"]], Field(max_length=5)
+        list[Literal["proxy", "480p", "720p", "1080p", "mezzanine", "hls"]], Field(max_length=6)
     ] = []
     renditions: Annotated[list[Rendition], Field(max_length=8)] = []
+    hls: HlsLadder | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     force: bool = False

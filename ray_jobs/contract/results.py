@@ -34,17 +34,48 @@ class Ingested(Plain):
 
 
 class MadeRendition(Plain):
+    """`source_conforms`: nothing was encoded, because the recording is such a file already."""
+
     name: str
     width: int
     height: int
     frame_rate: Rational
     duration_s: Seconds
     video: Artifact
+    source_conforms: bool = False
+
+
+class MadeRung(Plain):
+    """A picture or a sound of an HLS ladder: one fragmented MP4, and the playlist of its segments.
+
+    `codecs` is RFC 6381's name of what the file holds; bit rates are measured on its segments.
+    """
+
+    name: str
+    codecs: str
+    width: int | None = None
+    height: int | None = None
+    frame_rate: Rational | None = None
+    duration_s: Seconds
+    segments: int = Field(ge=1)
+    peak_bps: int = Field(ge=0)
+    average_bps: int = Field(ge=0)
+    media: Artifact
+    playlist: Artifact
+
+
+class MadeHls(Plain):
+    """Files that play together from one folder; `GET /v1/videos/{id}/hls` plays them from here."""
+
+    master: Artifact
+    rungs: list[MadeRung]
+    sound: MadeRung | None = None
 
 
 class Transcoded(Plain):
     kind: Literal["transcode"] = "transcode"
     renditions: list[MadeRendition]
+    hls: MadeHls | None = None
 
 
 class Aligned(Plain):

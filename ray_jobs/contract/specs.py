@@ -60,10 +60,58 @@ class Rendition(Plain):
     audio_bitrate_bps: int = Field(default=160_000, ge=32_000, le=512_000)
 
 
+class Rung(Plain):
+    """One size of an HLS ladder; `height` is the width where the picture stands upright.
+
+    The picture is as good as `crf` makes it, up to `max_bitrate_bps`.
+    """
+
+    height: int = Field(ge=16, le=4320, multiple_of=2)
+    max_bitrate_bps: int = Field(ge=50_000)
+    crf: int = Field(default=22, ge=1, le=51)
+
+
+# Between the rates for H.264 in Apple's HLS authoring specification for these heights.
+LADDER = (
+    Rung(height=1080, max_bitrate_bps=6_000_000),
+    Rung(height=720, max_bitrate_bps=3_000_000),
+    Rung(height=480, max_bitrate_bps=1_500_000),
+    Rung(height=240, max_bitrate_bps=400_000),
+)
+
+
+class HlsLadder(Plain):
+    """A recording in several sizes between which a player changes as its line allows (RFC 8216).
+
+    Rungs larger than the picture are left out, save the smallest of them, which is made as large
+    as the picture is. Sound alone makes a ladder of sound alone.
+    """
+
+    rungs: list[Rung] = Field(default=list(LADDER), min_length=1, max_length=8)
+    segment_s: float = Field(default=4.0, ge=1, le=10)
+    speed: Speed = "veryfast"
+    audio_bitrate_bps: int = Field(default=128_000, ge=32_000, le=512_000)
+
+    @model_validator(mode="after")
+    def climbs(self) -> Self:
+        if len({rung.height for rung in self.rungs}) < len(self.rungs):
+            raise ValueError("two rungs have the same height")
+        return self
+
+
 class Transcode(Plain):
+    """Make renditions, or an HLS ladder, or both."""
+
     kind: Literal["transcode"] = "transcode"
     source: Source
-    renditions: list[Rendition] = Field(min_length=1, max_length=8)
+    renditions: list[Rendition] = Field(default_factory=list, max_length=8)
+    hls: HlsLadder | None = None
+
+    @model_validator(mode="after")
+    def asks_for_something(self) -> Self:
+        if not self.renditions and self.hls is None:
+            raise ValueError("neither renditions nor hls are asked for")
+        return self
 
 
 class Align(Plain):

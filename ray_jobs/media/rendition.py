@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
-from ray_jobs.contract import MediaInfo, Rendition
+from ray_jobs.contract import AudioStream, MediaInfo, Rendition
 from ray_jobs.media.container import INPUT_OPTIONS
 from ray_jobs.media.ffmpeg import ffmpeg
 
@@ -24,11 +24,11 @@ class Form(NamedTuple):
     rate: Fraction
 
 
-def form_of(media: MediaInfo, wanted: Rendition) -> Form:
+def form_of(media: MediaInfo, wanted_height: Fraction | int) -> Form:
     """Even size with square pixels, never enlarged, at the source's rate within 1 to 60 Hz."""
     width, height = media.width or 2, media.height or 2
     shown = width * Fraction(media.sample_aspect_ratio)
-    scale = min(Fraction(1), Fraction(wanted.height, height), MAX_SHAPE * wanted.height / shown)
+    scale = min(Fraction(1), Fraction(wanted_height, height), MAX_SHAPE * wanted_height / shown)
     rate = min(MAX_RATE, max(MIN_RATE, Fraction(media.frame_rate or "25/1")))
     return Form(_even(shown * scale), _even(height * scale), rate)
 
@@ -54,11 +54,11 @@ def encode_rendition(
     Failure
         `encode_failed`.
     """
-    form = form_of(media, wanted)
+    form = form_of(media, wanted.height)
     ffmpeg(
         [
             *("-v", "error", *INPUT_OPTIONS, "-i", f"file:{source}"),
-            *("-map", "0:V:0", "-vf", _picture(media, form)),
+            *("-map", "0:V:0", "-vf", picture_filter(media, form)),
             *("-c:v", "libx264", "-preset", wanted.speed, "-crf", str(wanted.crf)),
             *("-profile:v", "high", "-g", str(max(1, round(KEYFRAME_S * form.rate)))),
             *("-threads", str(THREADS)),
@@ -73,7 +73,8 @@ def encode_rendition(
     return form
 
 
-def _picture(media: MediaInfo, form: Form) -> str:
+def picture_filter(media: MediaInfo, form: Form) -> str:
+    """Filters for a recording's picture in this form, progressive and for SDR screens."""
     filters = ["bwdif=mode=send_frame:deint=all"] if media.interlaced else []
     filters.append(f"fps={form.rate.numerator}/{form.rate.denominator}:start_time=0")
     filters.append(f"scale={form.width}:{form.height}:flags=bicubic:out_range=tv,setsar=1")
@@ -88,10 +89,15 @@ def _sound(media: MediaInfo, bitrate_bps: int) -> list[str]:
     if not media.audio:
         return ["-an"]
     sound = media.audio[0]
+    filters = sound_filter(sound)
+    return ["-map", f"0:{sound.index}", "-af", filters, "-c:a", "aac", "-b:a", str(bitrate_bps)]
+
+
+def sound_filter(sound: AudioStream) -> str:
+    """Filters for stereo at 48 kHz from the recording's time zero on."""
     # ffmpeg mixes only layouts it knows; channels without a place are averaged.
     placed = sound.channels <= 2 or not sound.layout.endswith("channels")
     mean = "+".join(f"{1 / sound.channels:.6f}*c{index}" for index in range(sound.channels))
     mix = "aformat=channel_layouts=stereo" if placed else f"pan=stereo|c0={mean}|c1={mean}"
     # Whole numbers, because an encoder refuses the NaN a float recording may hold.
-    filters = f"aformat=sample_fmts=s32,{mix},aresample=48000:async=1:first_pts=0"
-    return ["-map", f"0:{sound.index}", "-af", filters, "-c:a", "aac", "-b:a", str(bitrate_bps)]
+    return f"aformat=sample_fmts=s32,{mix},aresample=48000:async=1:first_pts=0"

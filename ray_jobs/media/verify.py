@@ -1,6 +1,6 @@
 """A deliverable is decoded whole, every frame and sample of it, before anybody may have it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -84,13 +84,23 @@ def _heard(
 
 
 def starts_fast(path: Path) -> bool:
-    """Whether `moov` comes before `mdat` (ISO/IEC 14496-12)."""
+    """Whether `moov` comes before `mdat`."""
+    first = (kind for kind, _, _ in boxes(path) if kind in (b"moov", b"mdat"))
+    return next(first, b"") == b"moov"
+
+
+def boxes(path: Path) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, offset and size in bytes of each outermost box of an MP4 (ISO/IEC 14496-12, 4.2)."""
+    end, offset = path.stat().st_size, 0
     with path.open("rb") as file:
-        while header := file.read(8):
-            size, kind = int.from_bytes(header[:4], "big"), header[4:]
-            if kind in (b"moov", b"mdat"):
-                return kind == b"moov"
+        while offset + 8 <= end:
+            file.seek(offset)
+            header = file.read(16)
+            size, kind = int.from_bytes(header[:4], "big"), header[4:8]
             if size == 1:
-                size = int.from_bytes(file.read(8), "big") - 8
-            file.seek(size - 8, 1)
-    return False
+                size = int.from_bytes(header[8:], "big")
+            size = size or end - offset
+            if size < 8:
+                return
+            yield kind, offset, size
+            offset += size

@@ -21,7 +21,10 @@ TABLES = {
         "project_id": "project", "video_id": "video", "transcript_id": "transcript",
         "job_id": "job", "outline": "'[]'", "script": "'[]'",
     },
-    "artifacts": {"project_id": "project", "video_id": "video", "clip_id": "clip"},
+    "artifacts": {
+        "project_id": "project", "video_id": "video", "clip_id": "clip", "job_id": "job",
+        "kind": "'hls_master'",
+    },
     "audit_logs": {"action": "'video.created'", "resource_type": "'video'", "actor_kind": "'user'"},
     "webhook_endpoints": {"events": """'["*"]'""", "status": "'enabled'"},
     "webhook_deliveries": {

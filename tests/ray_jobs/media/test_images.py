@@ -88,6 +88,6 @@ def test_proxies_are_small_even_and_square(width, height, aspect, rate, expected
         sample_aspect_ratio=aspect,
         frame_rate=rate,
     )
-    form = form_of(media, RENDITIONS["proxy"])
+    form = form_of(media, RENDITIONS["proxy"].height)
     assert form[:2] == expected
     assert 1 <= form.rate <= 60
