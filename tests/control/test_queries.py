@@ -56,7 +56,8 @@ def reads(app):
     return [
         (f"{method} {path}", path, door_of(route), noted)
         for method, path, route, noted in operations(app)
-        if method == "GET" and not is_websocket(route)
+        # An operator's metrics are of the whole instance, and no member may ask for them.
+        if method == "GET" and not is_websocket(route) and door_of(route) != "operator"
     ]
 
 
