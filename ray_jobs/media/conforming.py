@@ -20,7 +20,8 @@ def looks_like(media: MediaInfo, size_bytes: int, wanted: Rendition) -> bool:
         return False
     rate = Fraction(media.frame_rate)
     shown = media.width * media.height * float(rate) * media.duration_s
-    heaviest = BITS_PER_PIXEL * 2 ** ((21 - wanted.crf) / 6)
+    heaviest = shown * BITS_PER_PIXEL * 2 ** ((21 - wanted.crf) / 6)
+    heaviest += wanted.audio_bitrate_bps * media.duration_s
     return (
         (media.container, media.video_codec, media.pixel_format) == ("mp4", "h264", "yuv420p")
         and Form(media.width, media.height, rate) == form_of(media, wanted.height)
@@ -30,7 +31,7 @@ def looks_like(media: MediaInfo, size_bytes: int, wanted: Rendition) -> bool:
         and max(media.video_start_s, media.audio_start_s) <= MAX_START_S
         and [(s.codec, s.sample_rate_hz, s.channels) for s in media.audio]
         in ([], [("aac", 48_000, 2)])
-        and 8 * size_bytes / shown <= heaviest
+        and 8 * size_bytes <= heaviest
     )
 
 

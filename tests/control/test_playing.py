@@ -224,10 +224,10 @@ class TestLinks:
         )
         assert (await client.get(f"/play/{token}/master.m3u8")).status_code == 404
 
-    @pytest.mark.parametrize("name", ["90p.mp4", "nothing.m3u8", "..%2fmaster.m3u8"])
-    async def test_it_leads_to_playlists_and_nothing_else(self, client, playing, name):
-        url = playing["url"].replace("master.m3u8", name)
-        assert (await client.get(url)).status_code == 404
+    async def test_it_leads_to_playlists_and_nothing_else(self, client, playing):
+        for name in ("90p.mp4", "nothing.m3u8", "..%2fmaster.m3u8"):
+            url = playing["url"].replace("master.m3u8", name)
+            assert (await client.get(url)).status_code == 404
 
     async def test_it_outlives_the_recording(self, app, playing):
         from datetime import UTC, datetime
@@ -270,7 +270,8 @@ class TestEnd:
 
 
 class TestOrder:
-    async def test_the_profile_hls_is_the_ladder_with_its_defaults(self, api, video):
+    async def test_the_profile_hls_is_the_ladder_with_its_defaults(self, api):
+        video = await api.ready()
         path = f"/v1/videos/{video['id']}:transcode"
         job = await api.call("POST", path, 202, profiles=["hls", "proxy"])
         hand = await claimed(api.client, api.settings, JobKind.TRANSCODE)
@@ -286,5 +287,6 @@ class TestOrder:
             {"hls": {"rungs": [{"height": 90, "max_bitrate_bps": 60_000}] * 2}},
         ],
     )
-    async def test_an_empty_or_doubled_ladder_is_refused(self, api, video, wrong):
+    async def test_an_empty_or_doubled_ladder_is_refused(self, api, wrong):
+        video = await api.ready()
         await api.call("POST", f"/v1/videos/{video['id']}:transcode", 422, **wrong)
