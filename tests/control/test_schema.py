@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import sys
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -25,6 +26,7 @@ CHECKS = (
     "response_headers_conformance,response_schema_conformance,ignored_auth,use_after_free"
 )
 ROWS = 40
+ROOT = Path(__file__).parent.parent.parent
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ async def test_the_server_keeps_its_word(app, owner, ids, tmp_path):
         "--generation-database", "none", "--suppress-health-check", "all", "--workers", "1", *ARGS,
         cwd=tmp_path, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.control.known_ids",
-             "CUTROOM_FUZZ_IDS": str(tmp_path / "ids.json")},
+             "PYTHONPATH": str(ROOT), "CUTROOM_FUZZ_IDS": str(tmp_path / "ids.json")},
     )  # fmt: skip
     told = (await running.communicate())[0].decode()
     sys.stdout.write(told)
