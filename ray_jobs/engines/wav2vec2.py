@@ -22,7 +22,7 @@ import numpy as np
 from kernels.forced_align import STAR, align
 from ray_jobs import models
 from ray_jobs.engines.activity import RATE_HZ
-from ray_jobs.engines.forced import Alignment, Chunk, Tick, Word, said
+from ray_jobs.engines.forced import Alignment, Chunk, Tick, Word, is_english, said
 from ray_jobs.engines.given import Line
 from ray_jobs.engines.pronounce import Unit
 from ray_jobs.engines.text import TimedWord
@@ -63,8 +63,7 @@ def prepare(
     for token, at, parts in said(lines, language):
         texts = [[" ".join(reading) for reading in part] for part in parts]
         words.append(Word(token, at, tuple(Unit(part[0], tuple(part)) for part in texts)))
-    english = language.partition("-")[0].lower() == "en"
-    return Alignment(words, pcm, speech, duration_s, english, [None] * len(words))
+    return Alignment(words, pcm, speech, duration_s, is_english(language), [None] * len(words))
 
 
 def align_chunks(model: Model, work: Alignment, chunks: Sequence[Chunk], tick: Tick) -> list[Chunk]:

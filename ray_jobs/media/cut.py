@@ -58,7 +58,8 @@ class Cut:
         """Spans [first, last) of the frames that are delivered, counted as in `left_out`."""
         length = self.frames + sum(last - first for first, last in self.left_out)
         edges = [0, *(edge for span in self.left_out for edge in span), length]
-        return list(zip(edges[::2], edges[1::2], strict=True))
+        spans = zip(edges[::2], edges[1::2], strict=True)
+        return [(first, last) for first, last in spans if first < last]
 
     @property
     def plain(self) -> Json:

@@ -57,11 +57,10 @@ def clip_samples(source: Path, start_s: float, duration_s: float) -> Samples:
 
 def cut_samples(source: Path, cut: Cut) -> Samples:
     """The samples of a cut, crossfaded where something is left out, as long as its pictures."""
-    length = cut.kept[-1][1]
-    sound = clip_samples(source, cut.start_s, float(length / cut.rate))
-    if not cut.left_out:
-        return sound
-    edges = [(_sample_at(first, cut), _sample_at(last, cut)) for first, last in cut.kept]
+    zero, end = cut.kept[0][0], cut.kept[-1][1]
+    start_s = cut.start_s + float(zero / cut.rate)
+    sound = clip_samples(source, start_s, float((end - zero) / cut.rate))
+    edges = [tuple(_sample_at(edge - zero, cut) for edge in span) for span in cut.kept]
     parts = [sound[first:last] for first, last in edges]
     for number, (first, last) in enumerate(pairwise(edges)):
         # Either side goes on for half the fade into what is left out.

@@ -33,6 +33,12 @@ def test_a_frame_that_an_edit_covers_in_part_stays():
     assert (shorter.frames, shorter.kept) == (77, [(0, 26), (49, 100)])
 
 
+def test_edits_at_the_ends_leave_one_stretch():
+    shorter = cut((0.0, 2.0), (4.0, 9.0))
+    assert (shorter.kept, shorter.frames) == ([(25, 75)], 50)
+    assert shorter.times_s[0] == 2.0
+
+
 def test_a_clip_is_never_edited_away():
     assert cut((0.0, 9.0)).frames == 1
 

@@ -242,3 +242,12 @@ def test_a_cut_with_a_gap_is_as_long_as_its_pictures_and_does_not_click(ramp):
     np.testing.assert_allclose(sound[away, 0], truth[away], atol=1e-5)
     # The jump of 0.1 is spread over the join.
     assert np.abs(np.diff(sound[1_000:-1_000, 0])).max() < 1e-3
+
+
+def test_a_cut_whose_ends_are_left_out_begins_and_ends_without_a_click(ramp):
+    cut = Cut(0.5, 0.5, Fraction(25), 15, left_out=((0, 5), (20, 25)))
+    sound = cut_samples(ramp, cut)
+    assert sound.shape == (round(15 / 25 * RATE_HZ), 2)
+    assert np.abs(sound[[0, -1]]).max() < 2e-3
+    truth = (33_600 + np.arange(len(sound))) / 96_000
+    np.testing.assert_allclose(sound[1_000:-1_000, 0], truth[1_000:-1_000], atol=1e-5)
