@@ -159,7 +159,7 @@ def framing_step(
 
     turns = [[s.start_s, s.end_s, s.speaker] for s in spec.segments if s.speaker]
     step = run.step(
-        "frame", frame, version=1, weight=1.0,
+        "frame", frame, version=2, weight=1.0,
         params=cast("Json", {"spans": spans, "turns": turns, "faces": engine()}),
         inputs=[spec.source.object.sha256, analysis.ref("features.npz").sha256],
     )  # fmt: skip

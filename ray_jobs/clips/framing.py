@@ -1,13 +1,15 @@
-"""Where a clip's picture should be centred: on the faces that are seen, or on what moves."""
+"""Where a clip's picture should be centred: on faces, on what is to be read, or on what moves."""
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
 
 from ray_jobs.clips.features import RATE_HZ, Features
+from ray_jobs.clips.lettering import Print, card, print_of
 from ray_jobs.clips.subject import Flags, Floats, follow, phrases_in
 from ray_jobs.contract import CropPoint, MediaInfo, Segment
 from ray_jobs.engines.faces import available, faces_in, look_height
@@ -28,29 +30,32 @@ def camera(
     segments: Sequence[Segment],
     start_s: float,
     end_s: float,
-) -> tuple[list[CropPoint], Literal["face", "motion"] | None]:
+) -> tuple[list[CropPoint], Literal["face", "text", "motion"] | None]:
     """What the crop of a span should follow, at 5 Hz, and what that is for most of the time.
 
-    Where no face is found, or nothing is installed to find one, it is the centre of what moves.
+    Where no face is found, or nothing is installed to find one, it is the letters of a picture made
+    to be read; else the centre of what moves.
     """
     track = crop_points(features, start_s, end_s)
     if not media.video_codec:
         return track, None
-    if not available():
-        return track, "motion"
     times_s = np.array([point.time_s for point in track])
     width, height = media.width or 1, media.height or 1
-    pictures = pictures_at(
+    faces, prints = [], []
+    for picture in pictures_at(
         path, media, (times_s + LATER_S).tolist(), height=look_height(width, height)
-    )
-    faces = [faces_in(picture) for picture in pictures]
+    ):
+        faces.append(faces_in(picture) if available() else [])
+        prints.append(print_of(picture))
     shots = [n for n, point in enumerate(track) if point.cut and n]
     heard = features.tracks["speech"][: int(np.ceil(end_s * RATE_HZ))]
     phrases = [each for each in phrases_in(heard, RATE_HZ, segments) if each.end_s > start_s]
     window = min(1.0, float(NARROWEST / shown_ratio(media))) * shown_area(media).width / width
     places, jumps = follow(times_s, faces, shots, phrases, window)
-    share = float(np.isfinite(places[:, 0]).mean())
-    return led(track, places, jumps), "face" if share >= 0.5 else "motion"
+    seen = np.isfinite(places[:, 0])
+    track, read = legible(led(track, places, jumps), prints, shots, seen)
+    shares = {"face": seen.mean(), "text": read.mean(), "motion": 0.5}
+    return track, cast("Literal['face', 'text', 'motion']", max(shares, key=shares.__getitem__))
 
 
 def crop_points(features: Features, start_s: float, end_s: float) -> list[CropPoint]:
@@ -82,3 +87,25 @@ def led(track: Sequence[CropPoint], places: Floats, jumps: Flags) -> list[CropPo
         else CropPoint(time_s=point.time_s, x=x, y=y, cut=point.cut or bool(jump))
         for point, (x, y), jump in zip(track, inside, jumps, strict=True)
     ]
+
+
+def legible(
+    track: Sequence[CropPoint], prints: Sequence[Print], shots: Sequence[int], faces: Flags
+) -> tuple[list[CropPoint], Flags]:
+    """The track led over the letters of shots that are cards and show no face, with the width that
+    must be seen of them; and where that is [n].
+
+    `prints` are of each point's picture, `shots` the indices at which another shot begins, `faces`
+    [n] says where one is followed.
+    """
+    moved, read = list(track), np.zeros(len(track), np.bool_)
+    for first, end in pairwise([0, *shots, len(track)]):
+        found = None if faces[first:end].any() else card(prints[first:end])
+        if found is None:
+            continue
+        read[first:end] = True
+        x, width = round(found.x, 4), round(found.width, 4)
+        moved[first:end] = [
+            point.model_copy(update={"x": x, "width": width}) for point in track[first:end]
+        ]
+    return moved, read

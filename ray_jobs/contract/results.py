@@ -150,7 +150,7 @@ class FoundClip(Plain):
     text: str
     segment_ids: list[str] = Field(default_factory=list)
     crop_track: list[CropPoint] = Field(default_factory=list)
-    subject: Literal["face", "motion"] | None = None
+    subject: Literal["face", "text", "motion"] | None = None
     edits: list[ClipEdit] = Field(default_factory=list)
     preview: Artifact | None = None
 

@@ -228,12 +228,17 @@ Aspect = Literal["9:16", "1:1", "4:5", "16:9", "source"]
 
 
 class CropPoint(Plain):
-    """Centre of the crop at a time of the source, as shares of the source picture."""
+    """Centre of the crop at a time of the source, as shares of the source picture.
+
+    `width` is how much of the picture's width must be seen from then on, such as a line of text: a
+    narrower crop gives way to the whole picture.
+    """
 
     time_s: Seconds
     x: Share
     y: Share
     cut: bool = False
+    width: Share = 0.0
 
 
 Layout = Literal["track", "fit", "split", "screen", "auto"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ray_jobs.contract import MediaInfo, Placement
 from ray_jobs.media.container import open_media, video_stream
 from ray_jobs.media.cut import Cut
-from ray_jobs.media.reframe import Corners, Framing, Size, shown_area
+from ray_jobs.media.reframe import Corners, Framing, Size, shown_area, whole
 
 
 @dataclass(frozen=True)
@@ -108,14 +108,33 @@ def moving(
     if frame.mode == "split":
         return f"[0:V:0]{timed},{_split(frame, corner, colour)}"
     moves = commands is not None and commands.stat().st_size > 1
-    return "[0:V:0]" + chain(
-        timed,
+    window = chain(
         node("sendcmd", filename=commands) if moves else None,
         _scaled(frame.scaled, colour, "lanczos", tone=False),
         node("setsar", 1),
         node(VIEW, *frame.target, *corner) if frame.mode == "crop" else None,
         _tone(colour),
     )
+    when = _whole(cut, frame)
+    if when is None:
+        return f"[0:V:0]{timed},{window}"
+    behind = whole(media, frame.target)
+    far = _filled(
+        behind, chain(_scaled(behind.scaled, colour, "lanczos"), node("setsar", 1)), colour
+    )
+    laid = node("overlay", 0, 0, enable=when)
+    return f"[0:V:0]{timed},split[near][far];[near]{window}[part];[far]{far}[all];[part][all]{laid}"
+
+
+def _whole(cut: Cut, frame: Framing) -> str | None:
+    """An expression that is true at the frames whose crop gives way to the whole picture."""
+    shown = np.zeros(cut.frames + 2, np.int8)
+    middles_s = cut.times_s + 0.5 / float(cut.rate)
+    for start_s, end_s in frame.whole_s:
+        shown[1:-1] |= (middles_s >= start_s) & (middles_s < end_s)
+    edges = (np.flatnonzero(np.diff(shown)) - 0.5) / float(cut.rate)
+    spans = [f"between(t,{a:.6f},{b:.6f})" for a, b in edges.reshape(-1, 2)]
+    return "+".join(spans) or None
 
 
 def _joined(cut: Cut) -> list[str]:

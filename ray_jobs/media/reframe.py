@@ -1,9 +1,10 @@
 """Where the picture is cut: from a wanted subject centre to a calm crop, frame by frame."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
+from math import inf
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -52,13 +53,15 @@ class Framing:
     `fit` means scaled and target are the same shape, `crop` that the target is a window of the
     scaled picture, `fill` that the scaled picture lies on a blurred copy of itself, `screen` that
     it lies on a plain ground, `split` that the target is two windows of it, one above the other.
-    `area` is what is scaled, in shares of the source's picture: all of it but black bars.
+    `area` is what is scaled, in shares of the source's picture: all of it but black bars. `whole_s`
+    are the times of the source at which a crop gives way to the whole picture, as with `fill`.
     """
 
     mode: Literal["fit", "crop", "fill", "screen", "split"]
     target: Size
     scaled: Size
     area: Box = WHOLE
+    whole_s: tuple[tuple[float, float], ...] = ()
 
     @property
     def window(self) -> Size:
@@ -130,6 +133,10 @@ def laid_out(
         layout, reason = _chosen(frame, _within(track, frame.area))
     if layout == "split" and target.height <= target.width:
         layout, reason = "track", "two windows need an upright picture"
+    if layout == "track":
+        frame = replace(frame, whole_s=_too_wide(track, frame))
+        if track and frame.whole_s == ((min(point.time_s for point in track), inf),):
+            layout, reason = "fit", "what is to be read is wider than a crop"
     match layout:
         case "fit":
             frame = whole(media, target)
@@ -138,6 +145,22 @@ def laid_out(
         case "split":
             frame = _halved(media, target)
     return frame, layout, reason
+
+
+def _too_wide(track: Sequence[CropPoint], frame: Framing) -> tuple[tuple[float, float], ...]:
+    """When more of the picture must be seen than a crop shows, in seconds of the source."""
+    window = frame.target.width / frame.scaled.width * frame.area[2]
+    points = sorted(track, key=lambda point: point.time_s)
+    times_s = [*(point.time_s for point in points), inf]
+    spans: list[tuple[float, float]] = []
+    for point, end_s in zip(points, times_s[1:], strict=True):
+        if point.width <= window:
+            continue
+        if spans and spans[-1][1] == point.time_s:
+            spans[-1] = (spans[-1][0], end_s)
+        else:
+            spans.append((point.time_s, end_s))
+    return tuple(spans)
 
 
 def _chosen(frame: Framing, track: Sequence[CropPoint]) -> tuple[Layout, str]:
@@ -209,7 +232,8 @@ def crop_path(
 
 def crop_data(frame: Framing, layout: Layout, corners: Corners, times_s: Centres) -> Json:
     """The camera's path as data: the crop's centre in shares of the source picture wherever its
-    motion changes; `cut` where it jumps. Times are the source's.
+    motion changes; `cut` where it jumps; `whole` the spans in which there is no crop. Times are the
+    source's.
     """
     window, scaled = np.array(frame.window, float), np.array(frame.scaled, float)
     windows = corners.reshape(len(corners), -1, 2)
@@ -222,8 +246,10 @@ def crop_data(frame: Framing, layout: Layout, corners: Corners, times_s: Centres
     ends = [0, len(corners) - 1]
     kept = sorted({*ends, *turns.tolist(), *(np.flatnonzero(jumps) + 1).tolist()})
     cropped = frame.mode in {"crop", "split"}
+    last_s = float(times_s[-1]) if len(times_s) else 0.0
     return {
         "layout": layout,
+        "whole": [[start_s, min(end_s, last_s)] for start_s, end_s in frame.whole_s],
         "window": [round(float(side), 4) for side in np.minimum(window / scaled, 1) * size],
         "paths": [
             [

@@ -74,6 +74,21 @@ class TestFrames:
         assert min(reds[:24]) > 200
         assert max(reds[26:]) < 60
 
+    def test_what_must_be_seen_wider_than_a_crop_is_shown_whole(self, recorded, delivered):
+        ends = "color=gray:s=320x180:r=25:d=4,drawbox=w=32:h=180:color=red:t=fill"
+        widths = {1.0: 0.0, 1.4: 0.9, 1.8: 0.0, 2.2: 0.9}
+        track = [CropPoint(time_s=t, x=0.5, y=0.5, width=width) for t, width in widths.items()]
+        cut = clip(1.0, 3.0, track=track, edits=[ClipEdit(start_s=2.4, end_s=2.6)])
+        run, made, path = delivered(recorded(ends), cut, aspect="9:16")
+        with av.open(str(path)) as film:
+            frames = [f.to_ndarray(format="rgb24").astype(int) for f in film.decode(video=0)]
+        middle = [f[len(f) // 2, :6] for f in frames]
+        red = [bool((row[:, 0] - row[:, 1]).mean() > 80) for row in middle]
+        assert red == [False] * 10 + [True] * 10 + [False] * 10 + [True] * 15
+        assert made.layout == "track"
+        crop = json.loads(run.fetch(made.crop.object).read_text())
+        assert crop["whole"] == [[1.4, 1.8], [2.2, 2.96]]
+
 
 class TestEdits:
     EDITS = [ClipEdit(start_s=1.6, end_s=2.2, reason="filler"), ClipEdit(start_s=2.6, end_s=2.8)]

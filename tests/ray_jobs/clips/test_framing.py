@@ -68,8 +68,18 @@ class TestOnRecordings:
         # He sits left of the middle, the bright window that moves is on the right.
         assert all(0.3 <= point.x <= 0.55 for point in track)
 
-    def test_slides_have_no_face(self, seen):
-        assert seen("lecture_slides_speech.mov", 4.0)[1] == "motion"
+    def test_slides_must_be_seen_as_wide_as_they_are_written(self, seen):
+        track, subject = seen("lecture_slides_speech.mov", 4.0)
+        assert subject == "text"
+        assert all(point.width > 0.6 for point in track)
+
+    @pytest.mark.parametrize(
+        "name", ["bikes_5cuts.mp4", "chaplin_pd.mp4", "flower.mp4", "testvideo_bcastell.mp4"]
+    )
+    def test_a_scene_is_not_to_be_read_even_with_letters_over_it(self, seen, name):
+        track, subject = seen(name, 5.0)
+        assert subject != "text"
+        assert not any(point.width for point in track)
 
     def test_the_same_pictures_give_the_same_track(self, seen):
         assert seen("his_girl_friday_6s.mp4", 2.0) == seen("his_girl_friday_6s.mp4", 2.0)

@@ -26,6 +26,37 @@ def seen_at(*places) -> list[CropPoint]:
     ]
 
 
+class TestWhatMustBeSeen:
+    """A crop shows 0.316 of the width of 16:9; letters that are wider are shown whole."""
+
+    def letters(self, *widths: float) -> list[CropPoint]:
+        return [
+            CropPoint(time_s=second, x=0.5, y=0.5, cut=bool(second), width=width)
+            for second, width in enumerate(widths)
+        ]
+
+    def test_what_is_wider_than_a_crop_is_shown_whole_for_as_long_as_it_is(self):
+        frame, layout, reason = laid_out(
+            media(), UPRIGHT, "track", self.letters(0.0, 0.5, 0.6, 0.3)
+        )
+        assert (frame.mode, layout, reason) == ("crop", "track", None)
+        assert frame.whole_s == ((1.0, 3.0),)
+
+    def test_a_clip_that_is_all_to_be_read_is_laid_out_as_such(self):
+        frame, layout, reason = laid_out(media(), UPRIGHT, "track", self.letters(0.8, 0.5))
+        assert (frame.mode, layout) == ("fill", "fit")
+        assert "read" in reason
+
+    def test_a_wider_target_may_show_it_all(self):
+        frame, _, _ = laid_out(media(), Size(320, 320), "track", self.letters(0.0, 0.5))
+        assert frame.whole_s == ()
+
+    def test_black_bars_are_not_counted(self):
+        barred = media().model_copy(update={"active": (0.25, 0.0, 0.5, 1.0)})
+        frame, _, _ = laid_out(barred, UPRIGHT, "track", self.letters(0.0, 0.33))
+        assert frame.whole_s == ((1.0, float("inf")),)
+
+
 class TestLayouts:
     @pytest.mark.parametrize(
         ("places", "layout"),
