@@ -15,12 +15,14 @@ from typing import Any
 
 import click
 import ray
+import stamina
 
 from ray_jobs.director import NAMESPACE, start
 from ray_jobs.settings import WorkerSettings
 
 OBJECT_STORE_BYTES = 128 * 2**20
 SOCKET_PATH_BUDGET = 40
+TRIES = 4
 
 
 @click.command()
@@ -45,6 +47,15 @@ def main(*, local: bool) -> None:
     ray.shutdown()
 
 
+def _too_late(error: Exception) -> bool:
+    """Whether Ray gave up on its own processes after its fixed 30 s; a busy machine needs more."""
+    if "timed out during startup" not in str(error):
+        return False
+    ray.shutdown()
+    return True
+
+
+@stamina.retry(on=_too_late, attempts=TRIES, timeout=None, wait_initial=1.0)
 def start_local(home: Path) -> Any:
     """Start a one-node Ray on loopback; its logs lie in `home/ray` where socket paths allow it."""
     logs = home.absolute() / "ray"
