@@ -34,7 +34,7 @@ from ray_jobs.media.caption_files import srt, vtt
 from ray_jobs.media.captions import Cue, face_for, make_cues, room_for
 from ray_jobs.run import JobRun, Step
 
-VERSION = 3
+VERSION = 4
 SOUND = "sound.pcm"
 UNKNOWN_LANGUAGE = "und"
 DOUBTFUL_SHARE = 0.5

@@ -24,6 +24,8 @@ LASTING, LEAST_CELLS, MOST = 0.35, 10, 0.5
 """Letters stay for that share of a shot, are that many cells, and fill at most that share of the
 picture: gravel and leaves fill all of it.
 """
+CHANGING = 0.1
+"""Beside letters that stay are others that change, as those of a clock."""
 ELSE = 0.2
 """A card has nothing else in more than this share of the picture; where letters lie over a scene,
 the scene is what is seen."""
@@ -59,13 +61,15 @@ def print_of(picture: Picture) -> Print:
 
 def card(prints: Sequence[Print]) -> Card | None:
     """Where the letters of a shot are, of its pictures; None where it is no card."""
-    letters = np.mean([each.letters for each in prints], axis=0) >= LASTING
+    share = np.mean([each.letters for each in prints], axis=0)
+    letters = share >= LASTING
     if letters.sum() < LEAST_CELLS or letters.mean() > MOST:
         return None
     drawn = np.mean([each.busy for each in prints], axis=0) >= LASTING
-    if (drawn & ~_around(letters)).mean() > ELSE:
+    around = _around(letters)
+    if (drawn & ~around).mean() > ELSE:
         return None
-    columns = letters.sum(axis=0)
+    columns = (around & (share >= CHANGING)).sum(axis=0)
     reached = np.cumsum(columns) / columns.sum()
     left = np.searchsorted(reached, TAIL) / len(columns)
     right = (np.searchsorted(reached, 1 - TAIL) + 1) / len(columns)

@@ -20,6 +20,8 @@ from ray_jobs.failures import Failure
 
 SPHINX = "ray_jobs.engines.sphinx"
 PIECE_S = 20.0
+LONGEST_S = 1.5
+"""No word of running speech lasts as long; what the embedded engine hears so long is a noise."""
 ROUGH = (
     "Recognised by the embedded engine (pocketsphinx): about every third word is wrong. For better "
     "words fetch a model (cutroom models fetch whisper-small) or bring a transcript."
@@ -126,6 +128,8 @@ def _sphinx(pcm: Path, speech: Sequence[Span], tick: Tick) -> list[TimedWord]:
     words = []
     for (start, end), reply in zip(spans, ask_all(SPHINX, requests, tick=tick), strict=True):
         for text, first, last, confidence in (reply or {"words": ()})["words"]:
+            if last - first > LONGEST_S:
+                continue
             times = (min(end, start + first), min(end, start + last))
             words.append(TimedWord(text, *times, round(min(1.0, max(0.0, confidence)), 3)))
     return words

@@ -37,6 +37,13 @@ def test_a_title_that_fades_in_and_out_is_one_still():
     assert found(dark, dark, written(TITLE), written(TITLE), dark)
 
 
+def test_a_clock_is_as_wide_as_its_last_digit():
+    moments = [written((300, 300, f"01:00:{n:02}:{7 * n % 25:02}")) for n in range(12)]
+    clock = found(*moments)
+    end = 300 + ImageFont.load_default(28).getlength("01:00:00:00")
+    assert (clock.x + clock.width / 2) * SIZE[0] >= end - 12
+
+
 def test_a_plain_picture_and_one_with_a_single_shape_are_none():
     image = Image.new("RGB", SIZE, "grey")
     ImageDraw.Draw(image).ellipse((200, 100, 400, 300), fill="white")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ray_jobs.engines import speech
+from ray_jobs.engines.activity import speech_spans
 from ray_jobs.failures import Failure
 from ray_jobs.media.audio import read_audio
 
@@ -96,3 +97,16 @@ def test_pieces_are_recognised_alike_in_whatever_order(no_weights, media, tmp_pa
     together = words(spans)
     assert [word for word in together if word.start_s > 8] == words(spans[-1:])
     assert all(0 <= word.confidence <= 1 for word in together)
+
+
+@pytest.mark.media
+def test_a_long_cry_is_no_word(no_weights, media, tmp_path):
+    """A cartoon rabbit yawns for two seconds."""
+    samples = read_audio(media / "video" / "bigbuckbunny_5.1.mp4", rate_hz=16000).mean(axis=1)
+    pcm = tmp_path / "sound.pcm"
+    (samples * 32767).astype("<i2").tofile(pcm)
+    heard = speech.recognise(
+        speech.choose("auto", "whisper-small", "en"), pcm, speech_spans(samples), language="en",
+        hotwords=[], tick=lambda _share: None,
+    )  # fmt: skip
+    assert all(word.end_s - word.start_s <= speech.LONGEST_S for word in heard.words)
