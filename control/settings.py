@@ -132,7 +132,7 @@ class Settings:
         "CUTROOM_DUCK_DEPTH_DB", 12.0, "how far sound goes down under a narration at least", "dB"
     )
     llm_url: str = knob(
-        "CUTROOM_LLM_URL", "", "OpenAI-compatible API that writes retellings; empty picks sentences"
+        "CUTROOM_LLM_URL", "", "OpenAI-compatible API that writes retellings and judges clips"
     )
     llm_model: str = knob(
         "CUTROOM_LLM_MODEL", "", "its model; its key is CUTROOM_LLM_KEY where the workers run"
@@ -253,7 +253,7 @@ class Settings:
 
     @property
     def writer(self) -> WriterEndpoint | None:
-        """Who writes retellings; None picks sentences of the transcript."""
+        """Who writes retellings and judges clips; None picks sentences of the transcript."""
         return WriterEndpoint(url=self.llm_url, model=self.llm_model) if self.llm_url else None
 
     @property

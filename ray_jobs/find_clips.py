@@ -16,6 +16,7 @@ from ray_jobs.clips import language, scoring
 from ray_jobs.clips.candidates import Candidates
 from ray_jobs.clips.features import Features, measure
 from ray_jobs.clips.framing import camera
+from ray_jobs.clips.opinions import Opinions, ask, shortlist
 from ray_jobs.clips.tighten import suggested
 from ray_jobs.contract import (
     Artifact,
@@ -36,7 +37,7 @@ MAX_PASSED_OVER = 200
 
 def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
     """Find clips in a recording; changing a weight or the transcript measures nothing again."""
-    run.plan(10.0)
+    run.plan(12.5 if spec.opinion else 10.0)
     source = spec.source
     path = run.fetch(source.object)
     media = source.media
@@ -55,10 +56,11 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
         params={"media": media.model_dump(mode="json")}, inputs=[source.object.sha256],
     )  # fmt: skip
     measured = analysis.ref("features.npz")
+    said = opinions_on(run, spec, analysis)
+    wanted = spec.model_dump(mode="json", exclude={"source", "transcript_id", "opinion"})
     choosing = run.step(
-        "choose", lambda d: choose(run, spec, analysis, d), version=6, weight=0.5,
-        params=spec.model_dump(mode="json", exclude={"source", "transcript_id"}),
-        inputs=[measured.sha256],
+        "choose", lambda d: choose(run, spec, analysis, said, d), version=7, weight=0.5,
+        params=wanted | {"opinions": said.plain if said else None}, inputs=[measured.sha256],
     )  # fmt: skip
     chosen = cast("list[dict[str, Any]]", choosing.value["clips"])
     framed = framing_step(run, spec, path, analysis, chosen)
@@ -85,16 +87,38 @@ def find_clips(run: JobRun, spec: FindClips) -> ClipsFound:
         candidates=cast("int", choosing.value["candidates"]),
         shots=len(cast("list[Json]", analysis.value["shots"])),
         passed_over=cast("list[PassedOver]", choosing.value["passed_over"]),
+        warnings=said.warnings if said else [],
         artifacts=artifacts,
     )
 
 
-def choose(run: JobRun, spec: FindClips, analysis: Step, directory: Path) -> Json:
+def opinions_on(run: JobRun, spec: FindClips, analysis: Step) -> Opinions | None:
+    """Opinions on the candidates that are best without any; None where nobody is to be asked."""
+    if spec.opinion is None:
+        return None
+
+    def work(_directory: Path) -> Json:
+        features = Features.load(analysis.path("features.npz"), analysis.value)
+        found = spans.find(spec, features)
+        total = scoring.score(spec, features, found).total
+        run.progress(0.9)
+        return {"texts": [found.text(i) for i in shortlist(found, total, spec.max_clips)]}
+
+    step = run.step(
+        "shortlist", work, version=1, weight=0.5, inputs=[analysis.ref("features.npz").sha256],
+        params=spec.model_dump(mode="json", exclude={"source", "transcript_id", "opinion"}),
+    )  # fmt: skip
+    return ask(run, spec.opinion, cast("list[str]", step.value["texts"]), weight=2.0)
+
+
+def choose(
+    run: JobRun, spec: FindClips, analysis: Step, opinions: Opinions | None, directory: Path
+) -> Json:
     """Score all candidates, pick the best set, write every candidate with its reason."""
     features = Features.load(analysis.path("features.npz"), analysis.value)
     found = spans.find(spec, features)
     run.progress(0.2)
-    scored = scoring.score(spec, features, found)
+    scored = scoring.score(spec, features, found, opinions)
     run.progress(0.8)
     fitting = np.flatnonzero(found.fits)
     kept = fitting[
@@ -121,7 +145,6 @@ def described(
     parts = scored.breakdown(i, found)
     worth = [scored.hooks[int(found.first[i]) + k][0] for k in range(len(units))]
     start_s, end_s = float(found.start_s[i]), float(found.end_s[i])
-    text = " ".join(unit.text for unit in units).strip()
     edits = suggested(
         [word for unit in units for word in unit.words], features,
         language=spec.language, applied=spec.tighten,
@@ -133,7 +156,7 @@ def described(
         "score": sum(part.contribution for part in parts),
         "parts": [part.model_dump(mode="json") for part in parts],
         "title": language.title(units, worth) or f"From {start_s:.0f} s to {end_s:.0f} s",
-        "text": text,
+        "text": found.text(i),
         "segment_ids": list(ids),
         "edits": [edit.model_dump(mode="json") for edit in edits],
     }

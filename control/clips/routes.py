@@ -51,6 +51,8 @@ async def _generate(request: Request, video_id: UUID | str) -> HTTPResponse:
     source = source_of(video)
     if video.duration_s is not None and wanted.range_start_s >= video.duration_s:
         raise Invalid.at("range_start_s", f"the video ends at {video.duration_s} s")
+    if wanted.opinion and settings.writer is None:
+        raise Invalid.at("opinion", "the deployment has no language model: set CUTROOM_LLM_URL")
     transcript = (
         await Transcript.of(member).filter(video_id=video.id).order_by("-made_at", "id").first()
     )
@@ -65,7 +67,8 @@ async def _generate(request: Request, video_id: UUID | str) -> HTTPResponse:
         language=transcript.language if transcript else None,
         transcript_id=transcript.id if transcript else None,
         weights=weights,
-        **wanted.model_dump(exclude={"weights", "force"}),
+        opinion=settings.writer if wanted.opinion else None,
+        **wanted.model_dump(exclude={"weights", "opinion", "force"}),
     )
     job, found = await enqueue(
         member, order, project_id=video.project_id, video_id=video.id, force=wanted.force,

@@ -17,7 +17,8 @@ class GenerateClips(In):
     """`weights` override the deployment's, part by part.
 
     Every clip comes with edits that would leave its filler words and long pauses out; `tighten`
-    applies them.
+    applies them. With `opinion` the deployment's language model reads the best candidates, and what
+    it thinks is one more part of their scores.
     """
 
     max_clips: int = Field(default=5, ge=1, le=100)
@@ -28,6 +29,7 @@ class GenerateClips(In):
     keywords: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)] = []
     weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = {}
     tighten: bool = False
+    opinion: bool = False
     force: bool = False
 
     @model_validator(mode="after")

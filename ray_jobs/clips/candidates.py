@@ -57,6 +57,11 @@ class Candidates:
     fits: np.ndarray
     relaxed: str | None = field(default=None)
 
+    def text(self, i: int) -> str:
+        """What is said in candidate i."""
+        units = self.units[int(self.first[i]) : int(self.last[i]) + 1]
+        return " ".join(unit.text for unit in units).strip()
+
 
 def find(spec: FindClips, features: Features) -> Candidates:
     """Every candidate of the recording.

@@ -14,6 +14,7 @@ from kernels.window_scores import Parts, window_parts
 from ray_jobs.clips import language
 from ray_jobs.clips.candidates import Candidates, Unit
 from ray_jobs.clips.features import RATE_HZ, Features
+from ray_jobs.clips.opinions import Opinions
 from ray_jobs.contract import Evidence, FindClips, ScorePart, ScoreWeights
 from ray_jobs.engines import meaning
 
@@ -24,12 +25,16 @@ HOOK_S = 3.0
 
 @dataclass(frozen=True)
 class Part:
-    """One part over all candidates; `known` says whether it could be measured at all."""
+    """One part over all candidates; `known` says whether it could be measured at all.
+
+    `notes` has what is to be said of each candidate instead of `note`, where that differs.
+    """
 
     raw: np.ndarray
     normalised: np.ndarray
     note: str
     known: bool = True
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Scored:
     def _evidence(self, name: str, part: Part, i: int, candidates: Candidates) -> Evidence:
         start_s, end_s = float(candidates.start_s[i]), float(candidates.end_s[i])
         first, note, words = int(candidates.first[i]), part.note, []
+        if part.notes:
+            note = part.notes[i]
         opening = candidates.units[first]
         if name == "hook" and part.known:
             end_s = max(opening.end_s, start_s + 0.001)
@@ -72,8 +79,10 @@ class Scored:
         return Evidence(start_s=start_s, end_s=end_s, words=words, note=note)
 
 
-def score(spec: FindClips, features: Features, candidates: Candidates) -> Scored:
-    """Score every candidate."""
+def score(
+    spec: FindClips, features: Features, candidates: Candidates, opinions: Opinions | None = None
+) -> Scored:
+    """Score every candidate; there is a part `opinion` where somebody was asked for theirs."""
     parts = _heard_and_seen(features, candidates)
     spoken, hooks, vectors = _said(spec, candidates)
     parts |= spoken
@@ -83,7 +92,9 @@ def score(spec: FindClips, features: Features, candidates: Candidates) -> Scored
     parts["length"] = Part(
         length_s, np.clip(1 - off / 1.5, 0, 1), f"best near {ideal_s:.0f} s of the wanted durations"
     )
-    ordered = {name: parts[name] for name in ScoreWeights.model_fields}
+    if opinions is not None:
+        parts["opinion"] = _thought(opinions, candidates)
+    ordered = {name: parts[name] for name in ScoreWeights.model_fields if name in parts}
     weights = {
         name: float(getattr(spec.weights, name)) if part.known else 0.0
         for name, part in ordered.items()
@@ -92,6 +103,15 @@ def score(spec: FindClips, features: Features, candidates: Candidates) -> Scored
     for name, part in ordered.items():
         total += weights[name] * np.round(part.normalised, 6)
     return Scored(ordered, weights, total, hooks, vectors)
+
+
+def _thought(opinions: Opinions, candidates: Candidates) -> Part:
+    count = len(candidates.first)
+    if not opinions.known:
+        return unknown(count, opinions.warnings[0])
+    each = [opinions.on(candidates.text(i)) for i in range(count)]
+    raw, normalised, notes = zip(*each, strict=True)
+    return Part(np.array(raw), np.array(normalised), f"of 10, by {opinions.model}", notes=notes)
 
 
 def conversation(units: Sequence[Unit]) -> bool:

@@ -169,7 +169,8 @@ class PassedOver(Plain):
 class ClipsFound(Plain):
     """Artifacts: `candidates` (JSON, every candidate and why it was passed over), `features`.
 
-    `passed_over` has the best of those that were not taken, best first.
+    `passed_over` has the best of those that were not taken, best first. `warnings` say what was
+    asked for and could not be had.
     """
 
     kind: Literal["find_clips"] = "find_clips"
@@ -177,6 +178,7 @@ class ClipsFound(Plain):
     candidates: int = Field(ge=0)
     shots: int = Field(ge=0)
     passed_over: list[PassedOver] = Field(default_factory=list, max_length=200)
+    warnings: list[str] = Field(default_factory=list, max_length=64)
     artifacts: list[Artifact]
 
 

@@ -170,6 +170,15 @@ class Transcribe(Plain):
     speakers: SpeakerCount = SpeakerCount()
 
 
+class WriterEndpoint(Plain):
+    """An OpenAI-compatible chat endpoint, up to and without `/chat/completions`; its key is
+    `CUTROOM_LLM_KEY` in the environment of the workers, so that no job holds a secret.
+    """
+
+    url: str = Field(max_length=2000)
+    model: str = Field(max_length=200)
+
+
 class ScoreWeights(Plain):
     """Weight of each named part; parts are 0..1, so the total is at most the sum of weights."""
 
@@ -184,10 +193,15 @@ class ScoreWeights(Plain):
     saliency: float = Field(default=0.25, ge=0)
     pacing: float = Field(default=0.5, ge=0)
     length: float = Field(default=0.5, ge=0)
+    opinion: float = Field(default=1.0, ge=0)
 
 
 class FindClips(Plain):
-    """Find clips; with `tighten` what they can do without is left out of them from the start."""
+    """Find clips; with `tighten` what they can do without is left out of them from the start.
+
+    With `opinion` that endpoint is asked what it thinks of the candidates that are best without
+    it; what it says is one more part of their scores.
+    """
 
     kind: Literal["find_clips"] = "find_clips"
     source: Source
@@ -202,6 +216,7 @@ class FindClips(Plain):
     keywords: list[str] = Field(default_factory=list, max_length=50)
     weights: ScoreWeights = ScoreWeights()
     tighten: bool = False
+    opinion: WriterEndpoint | None = None
 
 
 class SubtitleStyle(Plain):
@@ -412,15 +427,6 @@ class ScriptSentence(Plain):
     text: str = Field(min_length=1, max_length=2000)
     mode: Literal["narrate", "keep"] = "narrate"
     segment_ids: list[str] = Field(min_length=1, max_length=200)
-
-
-class WriterEndpoint(Plain):
-    """An OpenAI-compatible chat endpoint, up to and without `/chat/completions`; its key is
-    `CUTROOM_LLM_KEY` in the environment of the workers, so that no job holds a secret.
-    """
-
-    url: str = Field(max_length=2000)
-    model: str = Field(max_length=200)
 
 
 class Retell(Plain):

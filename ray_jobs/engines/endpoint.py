@@ -1,6 +1,8 @@
 """Asking an OpenAI-compatible endpoint, with an ear open for a cancellation."""
 
+import json
 import os
+import re
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -8,15 +10,23 @@ from typing import Any
 
 import httpx
 
+from ray_jobs.contract import WriterEndpoint
 from ray_jobs.failures import Failure
 
+CHAT_KEY_VARIABLE = "CUTROOM_LLM_KEY"
 TIMEOUT_S = 180.0
 POLL_S = 0.25
 TOO_MANY = 429
 
 
 def posted(
-    url: str, body: Mapping[str, Any], *, key_variable: str, failure: str, tick: Callable[[], None]
+    url: str,
+    body: Mapping[str, Any],
+    *,
+    key_variable: str,
+    failure: str,
+    tick: Callable[[], None],
+    timeout_s: float = TIMEOUT_S,
 ) -> httpx.Response:
     """The answer to a POST of JSON; `tick` is called several times a second and may raise.
 
@@ -31,7 +41,7 @@ def posted(
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     pool = ThreadPoolExecutor(1)
     try:
-        sent = pool.submit(httpx.post, url, json=body, headers=headers, timeout=TIMEOUT_S)
+        sent = pool.submit(httpx.post, url, json=body, headers=headers, timeout=timeout_s)
         while True:
             try:
                 return sent.result(timeout=POLL_S).raise_for_status()
@@ -46,3 +56,41 @@ def posted(
         ) from error  # fmt: skip
     finally:
         pool.shutdown(wait=False)
+
+
+def chat(
+    endpoint: WriterEndpoint,
+    instructions: str,
+    material: str,
+    *,
+    failure: str,
+    tick: Callable[[], None],
+    timeout_s: float = TIMEOUT_S,
+) -> Any:
+    """The JSON that a chat endpoint answers with, unchecked; None where it answers with none.
+
+    Raises
+    ------
+    Failure
+        `failure`, as of `posted`.
+    """
+    body = {
+        "model": endpoint.model,
+        "temperature": 0,
+        "response_format": {"type": "json_object"},
+        "messages": [
+            {"role": "system", "content": instructions},
+            {"role": "user", "content": material},
+        ],
+    }
+    answer = posted(
+        endpoint.url.rstrip("/") + "/chat/completions", body,
+        key_variable=CHAT_KEY_VARIABLE, failure=failure, tick=tick, timeout_s=timeout_s,
+    )  # fmt: skip
+    try:
+        content = answer.json()["choices"][0]["message"]["content"]
+        # Models wrap what they were asked for in a fence, or in a sentence.
+        fenced = re.search(r"\{.*\}", content, re.S)
+        return json.loads(fenced.group() if fenced else content)
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError):
+        return None

@@ -4,7 +4,6 @@ The extractive writer picks the transcript's own sentences; an OpenAI-compatible
 others, which are taken only where the segments they cite bear them out.
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,11 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from ray_jobs.contract import RefusedSentence, ScriptSentence, WriterEndpoint
 from ray_jobs.engines.budget import PAUSE_S, Pace, chosen
-from ray_jobs.engines.endpoint import posted
+from ray_jobs.engines.endpoint import chat
 from ray_jobs.engines.outline import LETTERS, Outline, Unit, vectors_of
 from ray_jobs.failures import Failure
 
-KEY_VARIABLE = "CUTROOM_LLM_KEY"
 MOST_PROMPT_CHARS = 60_000
 MOST_TEXT = 2000
 SAME = 0.85
@@ -186,25 +184,11 @@ def proposed(
         if size > MOST_PROMPT_CHARS:
             break
         lines.append((unit.start_s, f"[{' '.join(unit.segment_ids)}] {unit.text}"))
-    body = {
-        "model": endpoint.model,
-        "temperature": 0,
-        "response_format": {"type": "json_object"},
-        "messages": [
-            {"role": "system", "content": INSTRUCTIONS.format(language=language, words=words)},
-            {"role": "user", "content": "\n".join(line for _, line in sorted(lines))},
-        ],
-    }
-    answer = posted(
-        endpoint.url.rstrip("/") + "/chat/completions", body,
-        key_variable=KEY_VARIABLE, failure="writer_unavailable", tick=tick,
+    answer = chat(
+        endpoint, INSTRUCTIONS.format(language=language, words=words),
+        "\n".join(line for _, line in sorted(lines)), failure="writer_unavailable", tick=tick,
     )  # fmt: skip
-    try:
-        content = answer.json()["choices"][0]["message"]["content"]
-        fenced = re.search(r"\{.*\}", content, re.S)
-        sentences = json.loads(fenced.group() if fenced else content)["sentences"]
-    except (KeyError, IndexError, TypeError, ValueError):
-        sentences = None
+    sentences = answer.get("sentences") if isinstance(answer, dict) else None
     if not isinstance(sentences, list):
         raise Failure(
             "writer_answer_unusable", "The writing endpoint did not answer with a script in JSON."

@@ -150,6 +150,12 @@ class TestClips:
         assert hand.job.spec["segments"][0]["words"][0]["text"] == "rivers"
         await hand.report("succeeded", result=clips_found(hand.job))
 
+    async def test_an_opinion_is_asked_for_only_where_a_model_is(self, api, client, app):
+        video, _ = await api.with_clips()
+        path = f"/v1/videos/{video['id']}/generate-clips"
+        refused = await api.call("POST", path, 422, opinion=True)
+        assert refused["errors"][0]["at"] == "opinion"
+
     async def test_a_new_search_keeps_what_a_person_edited(self, api):
         video, clip = await api.with_clips()
         await api.call("PATCH", f"/v1/clips/{clip['id']}", title="Mine")

@@ -15,6 +15,7 @@ from ray_jobs.media.probe import probe
 from ray_jobs.run import JobRun
 from ray_jobs.settings import WorkerSettings
 from tests.ray_jobs import letters
+from tests.ray_jobs.chat import chatting
 from tests.ray_jobs.clips.conftest import OBJECT, VIDEO_ID
 from tests.ray_jobs.films import COUNTED, SPEECHLIKE, clip
 
@@ -76,6 +77,13 @@ def job_run(settings, notebook, order, tmp_path) -> Iterator[Callable[..., JobRu
     yield make
     for run in runs:
         run.reporter.close()
+
+
+@pytest.fixture
+def chat():
+    """The address of a chat endpoint; `Chat.answers` are its answers."""
+    with chatting() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture

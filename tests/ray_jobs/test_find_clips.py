@@ -10,6 +10,7 @@ from ray_jobs.engines.faces import engine
 from ray_jobs.find_clips import find_clips
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.probe import probe
+from tests.ray_jobs.chat import Chat
 from tests.ray_jobs.clips.conftest import OBJECT, VIDEO_ID, spoken
 
 LINES = [(1.0 + 3.0 * n, f"Part {n} of the river bends here.") for n in range(8)]
@@ -171,3 +172,36 @@ def test_another_clip_is_framed_anew_and_the_rest_is_not_measured_again(find):
     steps = {step.name: step.cached for step in job.steps}
     assert steps["analyse"]
     assert not steps["frame"]
+
+
+class TestOpinion:
+    def test_it_decides_between_clips_and_a_second_run_asks_nobody(self, find, chat):
+        _, without = find()
+        loved = without.clips[1].text
+
+        def answer(asked):
+            one = json.loads(asked["messages"][1]["content"])
+            score = 10 if one["passage"] == loved else 0
+            return 200, json.dumps({"id": one["id"], "score": score, "reason": "Because."})
+
+        Chat.answers = answer
+        _, result = find(opinion=chat, weights=ScoreWeights(opinion=5))
+        assert result.clips[0].text == loved
+        part = next(part for part in result.clips[0].parts if part.name == "opinion")
+        assert (part.contribution, part.evidence.note) == (5, "tiny: Because.")
+        assert result.clips[0].score == pytest.approx(
+            sum(part.contribution for part in result.clips[0].parts), abs=1e-9
+        )
+        assert result.warnings == []
+        count = len(Chat.seen)
+        job, again = find(opinion=chat, weights=ScoreWeights(opinion=5))
+        assert (again.clips, len(Chat.seen)) == (result.clips, count)
+        assert all(step.cached for step in job.steps)
+
+    def test_without_its_endpoint_the_clips_are_those_of_the_other_parts(self, find, chat):
+        _, without = find()
+        Chat.answers = lambda _: (500, "")
+        _, result = find(opinion=chat)
+        assert [clip.clip_id for clip in result.clips] == [clip.clip_id for clip in without.clips]
+        assert [clip.score for clip in result.clips] == [clip.score for clip in without.clips]
+        assert "answered 500" in result.warnings[0]
