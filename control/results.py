@@ -194,7 +194,7 @@ async def keep_exports(tx: BaseDBAsyncClient, job: Job, result: Exported) -> Pro
         [_seen(job, finding, one.clip_id) for one in made for finding in one.findings],
         [artifact_id(job, one.video) for one in made],
     )  # fmt: skip
-    problem = automatic.refusal(job.spec.get("qa_gate", "off"), found)
+    problem = automatic.refusal(job, found)
     for one in made:
         papers = [*one.subtitles, *one.timelines, *([one.crop] if one.crop else [])]
         await register(
@@ -215,24 +215,36 @@ async def keep_narration(tx: BaseDBAsyncClient, job: Job, result: Narrated) -> N
     await register(tx, job, [f.model_copy(update={"clip_id": result.clip_id}) for f in files])
 
 
-async def keep_retelling(tx: BaseDBAsyncClient, job: Job, result: Retold) -> None:
-    """The film's report; and the script, unless somebody has mended a newer one meanwhile."""
+async def keep_retelling(tx: BaseDBAsyncClient, job: Job, result: Retold) -> Problem | None:
+    """The film's report; and the script, unless somebody has mended a newer one meanwhile.
+
+    A film that QA holds back is kept as `retell_held`, and only its script is the retelling's.
+    """
     overlays = [finding.overlay for finding in result.findings if finding.overlay]
-    await register(tx, job, [result.video, *result.artifacts, *overlays])
+    narration = [result.narration] if result.narration else []
+    await register(tx, job, [*result.artifacts, *result.timelines, *narration, *overlays])
     seen = [_seen(job, finding) for finding in result.findings]
-    await automatic.record(tx, job, seen, [artifact_id(job, result.video)])
+    found = await automatic.record(tx, job, seen, [artifact_id(job, result.video)])
+    problem = automatic.refusal(job, found)
+    await register(tx, job, [result.video], kind="retell_held" if problem else None)
     rows = RetellRow.filter(id=result.retell_id, organization_id=job.organization_id)
     row = await rows.using_db(tx).select_for_update().get_or_none()
     if row is None or result.version < (row.rendered_version or 0):
-        return
+        return problem
     plain = result.model_dump(mode="json")
     if row.version == result.version:
         row.script = plain["script"]
-    row.outline, row.rendered_version = plain["outline"], result.version
-    row.report = {name: plain[name] for name in RetellReport.model_fields if name in plain} | {
-        "video_artifact_id": str(artifact_id(job, result.video))
-    }
+    row.outline = plain["outline"]
+    if not problem:
+        row.rendered_version, row.report = result.version, _report(job, result, plain)
     await row.save(using_db=tx)
+    return problem
+
+
+def _report(job: Job, result: Retold, plain: dict[str, Any]) -> dict[str, Any]:
+    """What of a result is shown with its retelling."""
+    shown = {name: plain[name] for name in RetellReport.model_fields if name in plain}
+    return shown | {"video_artifact_id": str(artifact_id(job, result.video))}
 
 
 def artifact_id(job: Job, artifact: Artifact) -> UUID:

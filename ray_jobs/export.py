@@ -43,7 +43,7 @@ from ray_jobs.media.programme import strung
 from ray_jobs.media.quality import Brief, findings_of, inspected, measured_in
 from ray_jobs.media.reframe import crop_data, crop_path, laid_out, target_size
 from ray_jobs.media.sound import CHANNELS, RATE_HZ, cut_samples, deliver_sound
-from ray_jobs.media.timeline import has_timecode, timelines, write_timelines
+from ray_jobs.media.timeline import timeline_step, timelines
 from ray_jobs.media.vmaf import Quality, sample, search_crf
 from ray_jobs.run import JobRun, Step
 
@@ -85,6 +85,9 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
     video = Artifact(
         kind="export", object=whole.ref("clip.mp4"), filename=f"{stem}.mp4", clip_id=clip.clip_id
     )
+    laid = timeline_step(
+        run, clip.title, cut.rate, size, film.events(spec.source), weight=SUBTITLES
+    )
     _, layout, reason = laid_out(media, size, spec.layout, clip.crop_track)
     crop = Artifact(
         kind="crop", object=picture.ref("crop.json"), filename=f"{stem}-crop.json",
@@ -95,7 +98,7 @@ def deliver(run: JobRun, spec: Export, clip: ClipCut, source: Path) -> Deliverab
         rank=clip.rank,
         video=video,
         subtitles=subtitle_artifacts(files, clip, stem) if clip.style else [],
-        timelines=timelines(timeline_step(run, spec, clip, film), stem, clip.clip_id),
+        timelines=timelines(laid, stem, clip.clip_id),
         frame_rate=f"{cut.rate.numerator}/{cut.rate.denominator}",
         loudness_passes=cast("int", sound.value["passes"]) if sound else 0,
         crf=chosen.crf,
@@ -231,27 +234,6 @@ def sound_step(run: JobRun, spec: Export, film: Film, source: Path) -> Step | No
             *(["intro", film.intro.ref.sha256] if film.intro else []),
             *(["outro", film.outro.ref.sha256] if film.outro else []),
         ],
-    )  # fmt: skip
-
-
-def timeline_step(run: JobRun, spec: Export, clip: ClipCut, film: Film) -> Step:
-    """What the film is made of, for an editor's program."""
-    cut, events = film.cut, film.events(spec.source)
-    size = target_size(spec.source.media, spec.aspect, spec.height)
-
-    def work(directory: Path) -> Json:
-        write_timelines(directory, clip.title, cut.rate, size, events)
-        if not has_timecode(cut.rate):
-            run.used(timeline_edl=f"none (no timecode at {cut.rate} Hz)")
-        return {}
-
-    params = {
-        "title": clip.title, "rate": str(cut.rate), "size": list(size),
-        "events": [[e.filename, e.sha256, e.first, str(e.rate), e.frames] for e in events],
-    }  # fmt: skip
-    return run.step(
-        "timelines", work, version=1, weight=SUBTITLES, params=cast("Json", params),
-        inputs=[event.sha256 for event in events],
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from ray_jobs.contract import (
     Retold,
     RetoldPart,
     ScriptSentence,
+    spec_hash,
 )
 from ray_jobs.engines.budget import WITHIN
 from ray_jobs.engines.outline import Outline
@@ -23,7 +24,17 @@ from ray_jobs.failures import Failure
 from ray_jobs.media.caption_files import FILES
 from ray_jobs.media.programme import Part
 from ray_jobs.media.quality import findings_of, measured_in
-from ray_jobs.retelling.film import SCRIPT, VIDEO, papers_step, picture_step, sound_step, whole_step
+from ray_jobs.media.timeline import timelines
+from ray_jobs.retelling.film import (
+    NARRATION,
+    SCRIPT,
+    VIDEO,
+    papers_step,
+    picture_step,
+    sound_step,
+    timelines_step,
+    whole_step,
+)
 from ray_jobs.retelling.parts import programme
 from ray_jobs.retelling.script import (
     as_candidate,
@@ -67,15 +78,16 @@ def retell(run: JobRun, spec: Retell) -> Retold:
     sound = sound_step(run, spec, parts, voiced, source)
     papers = papers_step(run, spec, script, parts)
     whole = whole_step(run, spec, parts, pictures, sound, papers)
+    laid = timelines_step(run, spec, parts, sound)
     predicted_s = expected_s([as_candidate(one, segments) for one in script], spec, pace)
-    return _told(spec, sketch, script, voiced, parts, sound, papers, whole,
+    return _told(spec, sketch, script, voiced, parts, sound, papers, whole, laid,
                  writing=writing, stretch=stretch, predicted_s=predicted_s)  # fmt: skip
 
 
 def _told(
     spec: Retell, sketch: Outline, script: list[ScriptSentence], voiced: Sequence[Voiced],
-    parts: Sequence[Part], sound: Step, papers: Step, whole: Step, *, writing: Step | None,
-    stretch: float, predicted_s: float,
+    parts: Sequence[Part], sound: Step, papers: Step, whole: Step, laid: Step, *,
+    writing: Step | None, stretch: float, predicted_s: float,
 ) -> Retold:  # fmt: skip
     duration_s = cast("float", whole.value["duration_s"])
     topics = {name: unit.topic for unit in sketch.units for name in unit.segment_ids}
@@ -96,6 +108,11 @@ def _told(
         coverage=round(len(covered) / max(1, len(sketch.topics)), 4),
         stretch=stretch,
         spoken_anew=sum(not one.step.cached for one in voiced if one.step),
+        spec_sha256=spec_hash(spec),
+        narration=Artifact(
+            kind="retell_narration", object=sound.ref(NARRATION), filename="narration.wav"
+        ) if NARRATION in sound.record.files else None,
+        timelines=timelines(laid, "retelling"),
         video=Artifact(kind="retell_video", object=whole.ref(VIDEO), filename=VIDEO),
         frame_rate=f"{rate.numerator}/{rate.denominator}",
         loudness_passes=cast("int", sound.value["passes"]),

@@ -1,13 +1,13 @@
 """How an export is asked for."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
-from ray_jobs.contract import Aspect, EncoderName, Layout, Loudness, Platform
+from ray_jobs.contract import Aspect, EncoderName, Layout, Loudness, Platform, QaGate
 
 
 class ExportProject(In):
@@ -36,7 +36,7 @@ class ExportProject(In):
     target_vmaf: float | None = Field(default=None, ge=50, le=99)
     max_bitrate_bps: int | None = Field(default=None, ge=100_000)
     max_rate_hz: float | None = Field(default=None, ge=1)
-    qa_gate: Literal["off", "error", "warning"] = "off"
+    qa_gate: QaGate = "off"
     priority: int = Field(default=0, ge=-100, le=100)
     force: bool = False
 

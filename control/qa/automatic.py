@@ -99,15 +99,14 @@ def fingerprint(job: Job, seen: Seen, number: int) -> str:
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
-def refusal(gate: str, found: Iterable[QaFinding]) -> Problem | None:
-    """Why a rendering may not go out: its open findings that are as grave as `gate`."""
-    grave = [
-        one for one in found if one.severity in GATED[gate] and one.status not in triage.SETTLED
-    ]
+def refusal(job: Job, found: Iterable[QaFinding]) -> Problem | None:
+    """Why a rendering may not go out: its open findings that are as grave as its gate."""
+    held = GATED[job.spec.get("qa_gate", "off")]
+    grave = [one for one in found if one.severity in held and one.status not in triage.SETTLED]
     if not grave:
         return None
     worst = [f"{one.category} at {one.start_s:.1f} s: {one.title}" for one in grave[:NAMED]]
     named = "; ".join(worst)
     more = f"; and {len(grave) - NAMED} more" if len(grave) > NAMED else ""
-    detail = f"QA holds this export back. {named}{more} Mend them, or judge them in the QA run."
+    detail = f"QA holds this {job.kind} back. {named}{more} Mend them, or judge them in the QA run."
     return Problem(code="qa_gate", detail=detail[:4000])

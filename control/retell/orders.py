@@ -19,7 +19,7 @@ from ray_jobs.contract import Retell, ScriptSentence, Segment
 
 MANNER = {
     "language", "keep_share", "writer", "voice", "speaker", "speed", "max_stretch", "loudness",
-    "ducking", "style", "aspect", "height", "encoder", "crf", "render_speed",
+    "ducking", "style", "aspect", "height", "encoder", "crf", "render_speed", "qa_gate",
 }  # fmt: skip
 JOB_STATE = RawSQL("(SELECT state FROM jobs WHERE jobs.id = retells.job_id)")
 NEEDED = "Nothing is known of what is said: transcribe the video first."

@@ -189,7 +189,9 @@ def _target_s(video: Video, wanted: RetellProject) -> float:
 def _manner(settings: Settings, wanted: RetellProject, transcript: Transcript) -> dict[str, object]:
     """What of the spec holds for every version, resolved to values, as JSON."""
     style = style_of(wanted.preset, wanted.overrides, settings) if wanted.burn_subtitles else None
-    sent = wanted.model_dump(include={"keep_share", "speed", "aspect", "height", "encoder", "crf"})
+    sent = wanted.model_dump(
+        include={"keep_share", "speed", "aspect", "height", "encoder", "crf", "qa_gate"}
+    )
     resolved = Retell.model_construct(
         **sent,
         style=style,

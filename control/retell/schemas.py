@@ -15,6 +15,7 @@ from ray_jobs.contract import (
     Finding,
     Language,
     Loudness,
+    QaGate,
     RefusedSentence,
     RetoldPart,
     ScriptSentence,
@@ -32,7 +33,8 @@ Citations = Annotated[
 
 class RetellProject(In):
     """How long it shall be: `target_s` seconds, or `ratio` of the recording; left out, a minute or
-    half of the recording. `video_id` may be left out in a project of one video.
+    half of the recording. `video_id` may be left out in a project of one video. `qa_gate` fails the
+    job where QA finds something as grave as that: its film is kept as `retell_held`.
     """
 
     video_id: UUID | None = None
@@ -52,6 +54,7 @@ class RetellProject(In):
     ducking: Ducking | None = None
     encoder: Literal["auto", "nvenc", "x264"] = "auto"
     crf: int = Field(default=20, ge=1, le=51)
+    qa_gate: QaGate = "off"
     priority: int = Field(default=0, ge=-100, le=100)
     force: bool = False
 
@@ -97,6 +100,7 @@ class RetellReport(Out):
     """What was measured on the film of `rendered_version`."""
 
     video_artifact_id: UUID
+    spec_sha256: str | None = None
     writer: str
     target_s: float
     predicted_s: float

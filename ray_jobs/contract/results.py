@@ -327,7 +327,9 @@ class Retold(Plain):
 
     `predicted_s` is what the script was expected to last before any of it was spoken; `coverage`
     the share of the outline's topics that it touches; `spoken_anew` counts the sentences that were
-    synthesised in this run.
+    synthesised in this run. `spec_sha256` is that of an export, as far as its writer and its voice
+    are no endpoints. `narration` is the voice alone, as long as the film and as loud as it was
+    spoken; the timelines lay it under the recording's own picture and sound.
     """
 
     kind: Literal["retell"] = "retell"
@@ -345,7 +347,10 @@ class Retold(Plain):
     coverage: Share
     stretch: float = Field(gt=0)
     spoken_anew: int = Field(ge=0)
+    spec_sha256: Sha256 | None = None
     video: Artifact
+    narration: Artifact | None = None
+    timelines: list[Artifact] = Field(default_factory=list)
     width: int
     height: int
     frame_rate: Rational

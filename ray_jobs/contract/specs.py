@@ -341,6 +341,10 @@ class Platform(Plain):
     safe_area: SafeArea = OPEN
 
 
+QaGate = Literal["off", "error", "warning"]
+"""From which severity on an open finding of QA holds back what was made."""
+
+
 class Export(Plain):
     """Render clips.
 
@@ -369,7 +373,7 @@ class Export(Plain):
     max_rate_hz: float | None = Field(default=None, ge=1)
     max_duration_s: float | None = Field(default=None, gt=0)
     safe_area: SafeArea = OPEN
-    qa_gate: Literal["off", "error", "warning"] = "off"
+    qa_gate: QaGate = "off"
 
 
 VoiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_/-]{0,63}$")]
@@ -430,7 +434,10 @@ class ScriptSentence(Plain):
 
 
 class Retell(Plain):
-    """Tell a recording again in `target_s` seconds; with a `script`, that one and no other."""
+    """Tell a recording again in `target_s` seconds; with a `script`, that one and no other.
+
+    `qa_gate` is that of an export.
+    """
 
     kind: Literal["retell"] = "retell"
     source: Source
@@ -454,6 +461,7 @@ class Retell(Plain):
     encoder: EncoderName = "auto"
     crf: int = Field(default=20, ge=1, le=51)
     render_speed: Speed = "veryfast"
+    qa_gate: QaGate = "off"
 
 
 class CheckAsset(Plain):

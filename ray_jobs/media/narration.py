@@ -35,11 +35,15 @@ class Mixed:
 
 def write_speech(speech: Speech, target: Path) -> None:
     """Write speech as 16-bit mono WAV at its own rate."""
+    write_wav(target, speech.samples, speech.rate_hz)
+
+
+def write_wav(target: Path, mono: npt.NDArray[np.float32], rate_hz: int) -> None:
     with wave.open(str(target), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)
-        out.setframerate(speech.rate_hz)
-        out.writeframes((np.clip(speech.samples, -1, 1) * 32767).astype("<i2").tobytes())
+        out.setframerate(rate_hz)
+        out.writeframes((np.clip(mono, -1, 1) * 32767).astype("<i2").tobytes())
 
 
 def read_speech(path: Path) -> Samples:

@@ -22,7 +22,7 @@ from ray_jobs.media.encode import BITEXACT, Encoder, render_picture
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.filtergraph import Subtitles
 from ray_jobs.media.fonts import font_environment
-from ray_jobs.media.narration import Mixed, mixed, placed, read_speech
+from ray_jobs.media.narration import Mixed, mixed, placed, read_speech, write_wav
 from ray_jobs.media.quality import Brief, Shown
 from ray_jobs.media.reframe import Size, crop_path, framing
 from ray_jobs.media.sound import RATE_HZ, Levelled, Samples, cut_samples, deliver_sound
@@ -137,6 +137,7 @@ def strung(pictures: Sequence[Path], target: Path) -> None:
 
 def programme_sound(
     target: Path,
+    narration: Path,
     source: Path,
     parts: Sequence[Part],
     *,
@@ -145,7 +146,10 @@ def programme_sound(
     loudness: Loudness,
     progress: Callable[[float], None],
 ) -> tuple[Levelled, Mixed]:
-    """One sound for all parts: the recording's own, giving way to the narrator, at its loudness."""
+    """One sound for all parts: the recording's own, giving way to the narrator, at its loudness.
+
+    Where a narrator speaks, the voice alone is written to `narration`, 16-bit mono, unlevelled.
+    """
     last = parts[-1]
     length = round((last.at_s + last.cut.duration_s) * RATE_HZ)
     beds, voices, spans = [], [], []
@@ -158,8 +162,11 @@ def programme_sound(
             voices.append((part.at_s + part.lead_s, speech))
             spans += [(part.at_s + w.start_s, part.at_s + w.end_s) for w in part.words]
     bed = placed(beds, length) if has_sound else None
+    voice = placed(voices, length)
+    if voices:
+        write_wav(narration, voice[:, 0], RATE_HZ)
     made = mixed(
-        placed(voices, length), bed, spans, ducking, loudness.target_lufs,
+        voice, bed, spans, ducking, loudness.target_lufs,
         tick=lambda: progress(0.4),
     )  # fmt: skip
     done = deliver_sound(

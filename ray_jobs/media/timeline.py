@@ -7,7 +7,7 @@ FCPXML 1.9 is written here: the adapter there is for OpenTimelineIO knows no rat
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import quote
 from uuid import UUID
 from xml.etree import ElementTree as ET
@@ -15,9 +15,9 @@ from xml.etree import ElementTree as ET
 import opentimelineio as otio
 from opentimelineio.opentime import RationalTime, TimeRange
 
-from ray_jobs.contract import Artifact, MediaInfo
+from ray_jobs.contract import Artifact, Json, MediaInfo
 from ray_jobs.media.reframe import Size
-from ray_jobs.run import Step
+from ray_jobs.run import JobRun, Step
 
 FILES = {
     "timeline_otio": "timeline.otio",
@@ -46,18 +46,46 @@ def event_of(
     return Event(filename or sha256, sha256, media, round(start_s * own), own, frames)
 
 
+def timeline_step(
+    run: JobRun, title: str, rate: Fraction, size: Size, events: Sequence[Event], *,
+    narration: Event | None = None, weight: float,
+) -> Step:  # fmt: skip
+    """What a film is made of, for an editor's program."""
+
+    def work(directory: Path) -> Json:
+        write_timelines(directory, title, rate, size, events, narration)
+        if not has_timecode(rate):
+            run.used(timeline_edl=f"none (no timecode at {rate} Hz)")
+        return {}
+
+    laid = [*events, *([narration] if narration else [])]
+    params = {
+        "title": title, "rate": str(rate), "size": list(size), "narrated": narration is not None,
+        "events": [[e.filename, e.sha256, e.first, str(e.rate), e.frames] for e in laid],
+    }  # fmt: skip
+    return run.step(
+        "timelines", work, version=2, weight=weight, params=cast("Json", params),
+        inputs=[event.sha256 for event in laid],
+    )  # fmt: skip
+
+
 def write_timelines(
-    directory: Path, title: str, rate: Fraction, size: Size, events: Sequence[Event]
-) -> None:
-    """Write the three files into `directory`; there is no EDL at a rate that has no timecode."""
-    timeline = _timeline(title, rate, events)
+    directory: Path, title: str, rate: Fraction, size: Size, events: Sequence[Event],
+    narration: Event | None = None,
+) -> None:  # fmt: skip
+    """Write the three files into `directory`; there is no EDL at a rate that has no timecode.
+
+    A `narration` is a sound of its own from the first frame on, beside that of the events; an EDL
+    lists pictures alone.
+    """
+    timeline = _timeline(title, rate, events, narration)
     (directory / FILES["timeline_otio"]).write_text(
         otio.adapters.write_to_string(timeline, "otio_json"), encoding="utf-8"
     )
     if has_timecode(rate):
         edl = otio.adapters.write_to_string(timeline, "cmx_3600", rate=float(rate))
         (directory / FILES["timeline_edl"]).write_text(edl, encoding="utf-8")
-    ET.ElementTree(_fcpxml(title, rate, size, events)).write(
+    ET.ElementTree(_fcpxml(title, rate, size, events, narration)).write(
         directory / FILES["timeline_fcpxml"], encoding="utf-8", xml_declaration=True
     )
 
@@ -81,11 +109,17 @@ def has_timecode(rate: Fraction) -> bool:
 # ---- OpenTimelineIO ----------------------------------------------------------------------------
 
 
-def _timeline(title: str, rate: Fraction, events: Sequence[Event]) -> otio.schema.Timeline:
+def _timeline(
+    title: str, rate: Fraction, events: Sequence[Event], narration: Event | None
+) -> otio.schema.Timeline:
     timeline = otio.schema.Timeline(title)
     for kind in (otio.schema.TrackKind.Video, otio.schema.TrackKind.Audio):
         track = otio.schema.Track(name=kind, kind=kind)
         track.extend(_item(event, rate, kind) for event in events)
+        timeline.tracks.append(track)
+    if narration:
+        track = otio.schema.Track(name="Narration", kind=otio.schema.TrackKind.Audio)
+        track.append(_item(narration, rate, track.kind))
         timeline.tracks.append(track)
     return timeline
 
@@ -114,7 +148,9 @@ def _length(event: Event) -> int:
 # ---- FCPXML ------------------------------------------------------------------------------------
 
 
-def _fcpxml(title: str, rate: Fraction, size: Size, events: Sequence[Event]) -> ET.Element:
+def _fcpxml(
+    title: str, rate: Fraction, size: Size, events: Sequence[Event], narration: Event | None
+) -> ET.Element:
     root = ET.Element("fcpxml", version="1.9")
     resources = ET.SubElement(root, "resources")
     _format(resources, "r1", rate, size)
@@ -126,14 +162,21 @@ def _fcpxml(title: str, rate: Fraction, size: Size, events: Sequence[Event]) -> 
     )
     spine, at = ET.SubElement(sequence, "spine"), 0
     assets: dict[str, str] = {}
-    for event in events:
+
+    def clip(parent: ET.Element, event: Event, offset: Fraction) -> ET.Element:
         name = assets.get(event.sha256) or _asset(resources, event, len(assets))
         assets[event.sha256] = name
-        ET.SubElement(
-            spine, "asset-clip", ref=name, name=event.filename, offset=seconds(at / rate),
+        return ET.SubElement(
+            parent, "asset-clip", ref=name, name=event.filename, offset=seconds(offset),
             start=seconds(event.first / event.rate), duration=seconds(event.frames / rate),
             tcFormat="NDF",
         )  # fmt: skip
+
+    for event in events:
+        laid = clip(spine, event, at / rate)
+        if narration and not at:
+            # What is connected to a clip is placed in that clip's own time.
+            clip(laid, narration, event.first / event.rate).set("lane", "-1")
         at += event.frames
     ET.indent(root)
     return root

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from ray_jobs.contract import Json, Retell, ScriptSentence, SubtitleStyle
+from ray_jobs.contract import AudioStream, Json, MediaInfo, Retell, ScriptSentence, SubtitleStyle
 from ray_jobs.media.caption_files import boxes_in, findings_in, write_files
 from ray_jobs.media.encode import join, pick_encoder
 from ray_jobs.media.programme import Part, brief_of, programme_sound, render_part, shifted, strung
 from ray_jobs.media.quality import inspected
 from ray_jobs.media.reframe import target_size
+from ray_jobs.media.sound import RATE_HZ
+from ray_jobs.media.timeline import event_of, timeline_step
 from ray_jobs.retelling.voices import SPEECH, Voiced
 from ray_jobs.run import JobRun, Step
 
 PICTURE, SOUND, VIDEO, SCRIPT = "picture.mp4", "sound.m4a", "retelling.mp4", "script.json"
+NARRATION = "narration.wav"
 
 
 def picture_step(run: JobRun, spec: Retell, part: Part, source: Path, count: int) -> Step:
@@ -48,8 +51,9 @@ def sound_step(
 ) -> Step:
     def work(directory: Path) -> Json:
         done, made = programme_sound(
-            directory / SOUND, source, parts, has_sound=bool(spec.source.media.audio),
-            ducking=spec.ducking, loudness=spec.loudness, progress=run.progress,
+            directory / SOUND, directory / NARRATION, source, parts,
+            has_sound=bool(spec.source.media.audio), ducking=spec.ducking, loudness=spec.loudness,
+            progress=run.progress,
         )  # fmt: skip
         return {
             "passes": done.passes, "reached": done.reached, "depth_db": made.depth_db,
@@ -58,7 +62,7 @@ def sound_step(
 
     params = spec.model_dump(mode="json", include={"ducking", "loudness"})
     return run.step(
-        "retell_sound", work, version=1, weight=0.15,
+        "retell_sound", work, version=2, weight=0.15,
         params=cast("Json", {
             **params, "parts": [part.plain for part in parts],
             "has_sound": bool(spec.source.media.audio),
@@ -90,6 +94,29 @@ def papers_step(
     return run.step(
         "retell_papers", work, version=2, weight=0.02, params=cast("Json", params), inputs=[]
     )
+
+
+def timelines_step(run: JobRun, spec: Retell, parts: Sequence[Part], sound: Step) -> Step:
+    """The parts of the recording and, beside them, the narrator, for an editor's program."""
+    source, rate = spec.source, parts[0].cut.rate
+    events = [
+        event_of(source.filename, source.object.sha256, source.media, part.cut.start_s,
+                 part.cut.frames, rate)
+        for part in parts
+    ]  # fmt: skip
+    narration = None
+    if NARRATION in sound.record.files:
+        frames = sum(event.frames for event in events)
+        stream = AudioStream(index=0, codec="pcm_s16le", sample_rate_hz=RATE_HZ, channels=1,
+                             layout="mono")  # fmt: skip
+        media = MediaInfo(container="wav", duration_s=float(frames / rate), audio=[stream])
+        sha256 = sound.ref(NARRATION).sha256
+        narration = event_of(NARRATION, sha256, media, 0.0, frames, rate)
+    return timeline_step(
+        run, f"{source.filename or 'A recording'}, told again", rate,
+        target_size(source.media, spec.aspect, spec.height), events, narration=narration,
+        weight=0.01,
+    )  # fmt: skip
 
 
 def whole_step(

@@ -4,13 +4,22 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from control.artifacts.models import ArtifactRow
 from control.jobs.models import Job, JobState
 from control.projects.models import Project
 from control.retell.models import RetellRow
 from control.retell.orders import status_of
 from control.transcripts.models import Transcript
 from control.videos.models import Video
-from ray_jobs.contract import Artifact, JobKind, Problem, Retold, RetoldPart, ScriptSentence
+from ray_jobs.contract import (
+    Artifact,
+    Finding,
+    JobKind,
+    Problem,
+    Retold,
+    RetoldPart,
+    ScriptSentence,
+)
 from tests.control.media_jobs import claimed, ref
 from tests.control.test_narration import transcript_of, video_of
 
@@ -204,6 +213,51 @@ class TestResult:
         assert (now["rendered_version"], now["status"]) == (3, "ready")
         assert now["script"][0]["text"] == "Three"
         assert now["report"]["duration_s"] == 10.0
+
+
+class TestGate:
+    """A film that QA holds back is no film of the retelling; its script is there to be mended."""
+
+    @pytest.fixture
+    def held(self, api, client):
+        async def make(severity="error", **body):
+            retell = (await api.ask(target_s=10, **body))["retell"]
+            hand = await claimed(client, api.settings, JobKind.RETELL)
+            black = Finding(severity=severity, code="black", message="It is black.", start_s=1,
+                            end_s=2)  # fmt: skip
+            files = [
+                Artifact(kind=kind, object=ref(hand.job.organization_id, kind), filename=kind)
+                for kind in ("timeline_otio", "retell_narration")
+            ]
+            result = retold(hand.job, findings=[black], timelines=files[:1], narration=files[1],
+                            spec_sha256="a" * 64)  # fmt: skip
+            answer = await hand.report("succeeded", progress=1.0, result=result)
+            assert answer.status_code == 200, answer.text
+            kinds = await ArtifactRow.filter(job_id=hand.job.id).values_list("kind", flat=True)
+            return await api.call("GET", f"/{retell['id']}"), set(kinds), hand.job.id
+
+        return make
+
+    async def test_it_holds_back_a_film_at_fault_and_keeps_its_script(self, api, held):
+        retell, kinds, job_id = await held(qa_gate="error")
+        job = await Job.get(id=job_id)
+        assert (job.state, job.problem["code"]) == (JobState.FAILED, "qa_gate")
+        assert "this retell back. black at 1.0 s" in job.problem["detail"]
+        shown = (retell["status"], retell["report"], retell["rendered_version"])
+        assert shown == ("failed", None, None)
+        assert kinds == {"retell_held", "timeline_otio", "retell_narration"}
+        path = f"/{retell['id']}"
+        await api.call("PATCH", path, sentences=[{"id": "r1", "text": "Mended."}], render=True)
+        assert (await api.work()).spec["qa_gate"] == "error"
+        assert (await api.call("GET", path))["status"] == "ready"
+
+    @pytest.mark.parametrize(("gate", "severity"), [("off", "error"), ("error", "warning")])
+    async def test_what_its_gate_lets_through_is_delivered_with_its_hash(
+        self, held, gate, severity
+    ):
+        retell, kinds, _ = await held(severity, qa_gate=gate)
+        assert (retell["status"], retell["report"]["spec_sha256"]) == ("ready", "a" * 64)
+        assert kinds == {"retell_video", "timeline_otio", "retell_narration"}
 
 
 class TestMending:

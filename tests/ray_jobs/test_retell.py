@@ -1,13 +1,12 @@
 """A retelling: as long as asked, drawn from what was said, mended sentence by sentence."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from uuid import UUID
 
 import av
 import numpy as np
+import opentimelineio as otio
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,7 +19,7 @@ from ray_jobs.contract import (
     ScriptSentence,
     Segment,
     Source,
-    WriterEndpoint,
+    spec_hash,
 )
 from ray_jobs.engines.budget import NEAR_ENOUGH, ROOM, Pace, chosen, laid_out, pace_of
 from ray_jobs.engines.narrator import say_all
@@ -28,9 +27,12 @@ from ray_jobs.engines.outline import outline
 from ray_jobs.engines.writer import extracted, grounded, polished, solved
 from ray_jobs.failures import Cancelled, Failure
 from ray_jobs.media.ffmpeg import ffmpeg
+from ray_jobs.media.narration import read_speech
 from ray_jobs.media.probe import probe
+from ray_jobs.media.sound import RATE_HZ
 from ray_jobs.media.verify import starts_fast
 from ray_jobs.retell import retell
+from tests.ray_jobs.chat import Chat
 
 ID = UUID("22222222-2222-4222-8222-222222222222")
 SAID = (
@@ -111,6 +113,27 @@ class TestFilm:
         assert kinds == {"retell_script", "retell_srt", "retell_vtt"}
         script = json.loads(run.fetch(told.artifacts[0].object).read_text())
         assert [one["text"] for one in script["sentences"]] == [one.text for one in told.script]
+
+    def test_it_can_be_finished_by_hand(self, job_run, wanted):
+        spec = wanted()
+        run = job_run(spec)
+        told = retell(run, spec)
+        assert told.spec_sha256 == spec_hash(spec)
+        files = {one.kind: run.fetch(one.object) for one in told.timelines}
+        assert set(files) == {"timeline_otio", "timeline_edl", "timeline_fcpxml"}
+        timeline = otio.adapters.read_from_string(files["timeline_otio"].read_text(), "otio_json")
+        picture, _, voice = timeline.tracks
+        frames = [one.source_range.duration.value for one in picture]
+        assert frames == [round(part.duration_s * 25) for part in told.parts]
+        starts = [one.source_range.start_time.value / 25 for one in picture]
+        shown = [part.source_start_s for part in told.parts]
+        assert starts == pytest.approx(shown, abs=0.5 / 25 + 1e-4)
+        assert voice[0].name == told.narration.filename
+        said = read_speech(run.fetch(told.narration.object))
+        assert len(said) == round(told.frames / 25 * RATE_HZ)
+        for part in told.parts:
+            first, last = (round(s * RATE_HZ) for s in (part.at_s, part.at_s + part.duration_s))
+            assert bool(said[first:last].any()) == (part.speech_s > 0)
 
     def test_narration_shows_what_it_cites_and_never_outlasts_its_picture(self, job_run, wanted):
         spec = wanted()
@@ -218,36 +241,6 @@ class TestRefusals:
         told = retell(job_run(spec), spec)
         assert told.length_error < -0.5
         assert "length_missed" in {finding.code for finding in told.findings}
-
-
-class Chat(BaseHTTPRequestHandler):
-    """An OpenAI-compatible endpoint that answers what the test has written down."""
-
-    answers: list = []
-    seen: list = []
-
-    def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.seen.append((self.path, self.headers.get("authorization"), asked))
-        status, content = self.answers.pop(0)
-        body = json.dumps({"choices": [{"message": {"content": content}}]}).encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-@pytest.fixture
-def chat():
-    Chat.answers, Chat.seen = [], []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Chat)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield WriterEndpoint(url=f"http://127.0.0.1:{server.server_port}/v1", model="tiny")
-    server.shutdown()
-    server.server_close()
 
 
 def sentence(text, *names, mode="narrate"):

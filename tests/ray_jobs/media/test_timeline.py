@@ -76,6 +76,40 @@ def test_fcpxml_names_the_very_frames_as_exact_fractions(written):
     assert root.find(".//asset[@name='intro']").get("hasAudio") == "0"
 
 
+@pytest.fixture
+def narrated(tmp_path):
+    """Two parts of a talk, 25 and 50 frames, and a narrator beside them."""
+    rate = Fraction(25)
+    parts = [event_of(NAME, "a1" * 32, media("25"), at_s, frames, rate)
+             for at_s, frames in ((4.0, 25), (1.0, 50))]  # fmt: skip
+    voice = media("25").model_copy(
+        update={"duration_s": 3.0, "frame_rate": None, "width": None, "height": None}
+    )
+    narration = event_of("narration.wav", "c" * 64, voice, 0.0, 75, rate)
+    write_timelines(tmp_path, "Told again", rate, Size(640, 360), parts, narration)
+    return tmp_path
+
+
+def test_a_narrator_has_a_track_of_its_own(narrated):
+    timeline = otio.adapters.read_from_file(str(narrated / FILES["timeline_otio"]))
+    picture, sound, voice = timeline.tracks
+    assert [one.source_range.start_time.value for one in picture] == [100, 25]
+    assert [one.source_range for one in sound] == [one.source_range for one in picture]
+    (said,) = voice
+    assert (voice.kind, said.name, said.duration().value) == ("Audio", "narration.wav", 75)
+    edl = (narrated / FILES["timeline_edl"]).read_text()
+    assert "00:00:04:00 00:00:05:00 00:00:00:00 00:00:01:00" in edl
+
+
+def test_a_narrator_is_connected_where_the_first_part_begins(narrated):
+    root = ET.parse(narrated / FILES["timeline_fcpxml"]).getroot()
+    first, _ = root.findall(".//spine/asset-clip")
+    (voice,) = root.findall(".//spine/asset-clip/asset-clip")
+    assert voice in list(first)
+    assert (voice.get("lane"), voice.get("offset"), voice.get("duration")) == ("-1", "4s", "3s")
+    assert root.find(".//asset[@name='narration.wav']").get("hasVideo") == "0"
+
+
 def test_a_rate_without_timecode_has_no_edl(tmp_path):
     event = event_of(NAME, "a" * 64, media("15"), 1.0, 15, Fraction(15))
     write_timelines(tmp_path, "x", Fraction(15), Size(608, 1080), [event])
