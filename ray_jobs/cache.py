@@ -18,9 +18,8 @@ from pydantic import BaseModel
 
 from ray_jobs.contract import Json, ObjectRef, Plain, object_key
 from ray_jobs.failures import Failure
-from ray_jobs.storage import Store
+from ray_jobs.storage import CHUNK_BYTES, Store, Tick, never
 
-CHUNK_BYTES = 1 << 20
 CONTENT_TYPES = {
     ".ass": "text/x-ssa; charset=utf-8",
     ".srt": "application/x-subrip; charset=utf-8",
@@ -45,11 +44,12 @@ class StepRecord(Plain):
     files: dict[str, ObjectRef]
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Path, tick: Tick = never) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(CHUNK_BYTES):
             digest.update(chunk)
+            tick()
     return digest.hexdigest()
 
 
@@ -74,7 +74,10 @@ def step_hash(name: str, version: int, params: BaseModel | Json, inputs: Sequenc
 class NodeCache:
     """Copies of objects on this node, verified when they arrive, evicted oldest first."""
 
-    def __init__(self, directory: Path, store: Store, *, max_bytes: int) -> None:
+    def __init__(
+        self, directory: Path, store: Store, *, max_bytes: int, tick: Tick = never
+    ) -> None:
+        self.tick = tick
         self.directory = directory
         self.store = store
         self.max_bytes = max_bytes
@@ -98,7 +101,7 @@ class NodeCache:
         try:
             if not self.store.get(ref.key, temporary):
                 raise Failure("object_missing", f"The object {ref.key} is not in the store.")
-            if sha256_of(temporary) != ref.sha256:
+            if sha256_of(temporary, self.tick) != ref.sha256:
                 raise Failure(
                     "object_damaged", f"The object {ref.key} changed after it was stored."
                 )
@@ -154,7 +157,7 @@ class StepCache:
         for path in sorted(p for p in directory.iterdir() if p.is_file()):
             ref = ObjectRef(
                 key=self._key(name, key_hash, path.name),
-                sha256=sha256_of(path),
+                sha256=sha256_of(path, self.node.tick),
                 size_bytes=path.stat().st_size,
                 content_type=content_type_of(path.name),
             )
@@ -170,7 +173,7 @@ class StepCache:
 
     def adopt(self, path: Path, content_type: str) -> ObjectRef:
         """Store a file under its own hash."""
-        digest = sha256_of(path)
+        digest = sha256_of(path, self.node.tick)
         ref = ObjectRef(
             key=object_key(self.organization_id, "objects", digest),
             sha256=digest,

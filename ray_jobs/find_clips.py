@@ -227,7 +227,9 @@ def preview_step(run: JobRun, spec: FindClips, path: Path, chosen: list[dict[str
     height = min(PREVIEW_HEIGHT, spec.source.media.height or PREVIEW_HEIGHT)
 
     def draw(directory: Path) -> Json:
-        pictures = frames_at(path, spec.source.media, times, height=height) if times else []
+        pictures = (
+            frames_at(path, spec.source.media, times, height=height, tick=run.tick) if times else []
+        )
         for number, picture in enumerate(pictures, 1):
             write_jpeg(picture, directory / f"{number:03d}.jpg")
             run.progress(number / len(pictures))

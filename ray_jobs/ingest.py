@@ -65,7 +65,7 @@ def ingest(run: JobRun, spec: Ingest) -> Ingested:
         raise Failure("checksum_mismatch", "The file arrived damaged: upload it again.")
     measured = run.step(
         "probe",
-        lambda _: {"media": probe(path, spec.limits).model_dump(mode="json")},
+        lambda _: {"media": probe(path, spec.limits, run.tick).model_dump(mode="json")},
         version=1,
         params=spec.limits,
         inputs=[sha256],
@@ -132,17 +132,20 @@ def _pictures(
     # From the proxy: its clock is even, its key frames are close, its pixels are square.
     still = proxy.path("proxy.mp4")
     poster = _still(
-        run, "poster", proxy, lambda target: {"time_s": write_poster(still, small, target)}
+        run,
+        "poster",
+        proxy,
+        lambda target: {"time_s": write_poster(still, small, target, run.tick)},
     )
     strip = _still(
         run,
         "filmstrip",
         proxy,
-        lambda target: dict(write_filmstrip(still, small, target)._asdict()),
+        lambda target: dict(write_filmstrip(still, small, target, run.tick)._asdict()),
     )
     bars = run.step(
         "bars",
-        lambda _: _bars(still, small),
+        lambda _: _bars(run, still, small),
         version=1,
         params={},
         inputs=[proxy.ref("proxy.mp4").sha256],
@@ -160,11 +163,11 @@ def _proxy(run: JobRun, path: Path, media: MediaInfo, folder: Path) -> Json:
     target = folder / "proxy.mp4"
     run.used(decoder="cpu (ffmpeg)", proxy_encoder="x264")
     encode_rendition(path, media, target, RENDITIONS["proxy"], progress=run.progress)
-    return {"media": probe(target, IngestLimits()).model_dump(mode="json")}
+    return {"media": probe(target, IngestLimits(), run.tick).model_dump(mode="json")}
 
 
-def _bars(proxy: Path, media: MediaInfo) -> Json:
-    box = active_area(proxy, media)
+def _bars(run: JobRun, proxy: Path, media: MediaInfo) -> Json:
+    box = active_area(proxy, media, run.tick)
     return {"active": list(box) if box else None}
 
 

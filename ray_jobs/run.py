@@ -64,8 +64,12 @@ class JobRun:
         self.order = order
         self.workdir = workdir
         self.decoder = settings.decoder
-        self.store = open_store(settings.store_url, s3_endpoint_url=settings.s3_endpoint_url)
-        self.node = NodeCache(settings.cache_dir, self.store, max_bytes=settings.cache_max_bytes)
+        self.store = open_store(
+            settings.store_url, s3_endpoint_url=settings.s3_endpoint_url, tick=self.tick
+        )
+        self.node = NodeCache(
+            settings.cache_dir, self.store, max_bytes=settings.cache_max_bytes, tick=self.tick
+        )
         self.cache = StepCache(order.organization_id, self.store, self.node)
         self.reporter = Reporter(line, self._running, lease_s=order.lease_s)
         self.effective: dict[str, str] = {}
@@ -94,6 +98,10 @@ class JobRun:
         self.check()
         self._fraction = min(1.0, max(self._fraction, fraction))
         self.reporter.changed()
+
+    def tick(self) -> None:
+        """Hear control where there is no telling how much is done."""
+        self.progress(0.0)
 
     def used(self, **effective: str) -> None:
         """Record what really ran, with the reason of a fallback; cache hits restore it."""

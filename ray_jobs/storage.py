@@ -6,13 +6,15 @@ second writer of a key writes the same bytes.
 
 import errno
 import os
-import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from ray_jobs.failures import Failure
+
+CHUNK_BYTES = 1 << 22
 
 
 class Store(Protocol):
@@ -26,14 +28,24 @@ class Store(Protocol):
         """Size of the object in bytes, None where there is no such object."""
 
 
-def open_store(url: str, *, s3_endpoint_url: str | None = None) -> Store:
-    """Open `file:///directory` or `s3://bucket`."""
+Tick = Callable[[], None]
+
+
+def never() -> None:
+    """Nobody interrupts."""
+
+
+def open_store(url: str, *, s3_endpoint_url: str | None = None, tick: Tick = never) -> Store:
+    """Open `file:///directory` or `s3://bucket`.
+
+    `tick` is called several times a second while bytes are moved, and may raise to stop.
+    """
     parts = urlsplit(url)
     match parts.scheme:
         case "file":
-            return DirectoryStore(Path(unquote(parts.path)))
+            return DirectoryStore(Path(unquote(parts.path)), tick)
         case "s3":
-            return S3Store(parts.netloc, endpoint_url=s3_endpoint_url)
+            return S3Store(parts.netloc, endpoint_url=s3_endpoint_url, tick=tick)
         case scheme:
             raise ValueError(f"object store {scheme}:// is neither file:// nor s3://")
 
@@ -41,12 +53,13 @@ def open_store(url: str, *, s3_endpoint_url: str | None = None) -> Store:
 class DirectoryStore:
     """Plain files below one directory, shared by every process that works on it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, tick: Tick = never) -> None:
         self.root = root
+        self.tick = tick
 
     def get(self, key: str, path: Path) -> bool:
         try:
-            link_or_copy(self.root / key, path)
+            link_or_copy(self.root / key, path, self.tick)
         except FileNotFoundError:
             return False
         return True
@@ -57,7 +70,7 @@ class DirectoryStore:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".put-")
         os.close(handle)
         try:
-            shutil.copyfile(path, temporary)
+            copy(path, Path(temporary), self.tick)
             with Path(temporary).open("rb+") as written:
                 os.fsync(written.fileno())
             Path(temporary).replace(target)
@@ -76,8 +89,9 @@ class DirectoryStore:
 class S3Store:
     """Any S3; credentials and region come from the environment, as botocore reads them."""
 
-    def __init__(self, bucket: str, *, endpoint_url: str | None = None) -> None:
+    def __init__(self, bucket: str, *, endpoint_url: str | None = None, tick: Tick = never) -> None:
         self.bucket = bucket
+        self.tick = tick
         self.endpoint_url = endpoint_url
         self._client: Any = None
 
@@ -101,11 +115,16 @@ class S3Store:
     def get(self, key: str, path: Path) -> bool:
         if self.head(key) is None:
             return False
-        self.client.download_file(self.bucket, key, str(path))
+        self.client.download_file(self.bucket, key, str(path), Callback=self._moved)
         return True
 
     def put(self, path: Path, key: str, content_type: str) -> None:
-        self.client.upload_file(str(path), self.bucket, key, {"ContentType": content_type})
+        self.client.upload_file(
+            str(path), self.bucket, key, {"ContentType": content_type}, Callback=self._moved
+        )
+
+    def _moved(self, _size_bytes: int) -> None:
+        self.tick()
 
     def head(self, key: str) -> int | None:
         from botocore.exceptions import ClientError
@@ -118,7 +137,7 @@ class S3Store:
             raise
 
 
-def link_or_copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path, tick: Tick = never) -> None:
     """Hard-link where the file system allows it: stored objects never change."""
     try:
         os.link(source, target)
@@ -127,7 +146,15 @@ def link_or_copy(source: Path, target: Path) -> None:
     except FileNotFoundError:
         raise
     except OSError:
-        shutil.copyfile(source, target)
+        copy(source, target, tick)
+
+
+def copy(source: Path, target: Path, tick: Tick) -> None:
+    """Copy a file's bytes, as much at a time as takes no noticeable time."""
+    with source.open("rb") as read, target.open("wb") as written:
+        while chunk := read.read(CHUNK_BYTES):
+            written.write(chunk)
+            tick()
 
 
 def _storage_failure(error: OSError) -> Failure:

@@ -74,7 +74,7 @@ def made(run: JobRun, source: Source, wanted: Rendition) -> MadeRendition:
         encode_rendition(
             run.fetch(source.object), source.media, target, wanted, progress=run.progress
         )
-        return {"media": probe(target, IngestLimits()).model_dump(mode="json")}
+        return {"media": probe(target, IngestLimits(), run.tick).model_dump(mode="json")}
 
     step = run.step(
         f"transcode_{wanted.name}",

@@ -59,6 +59,9 @@ async def move(member: "Member", job: Job, verb: Move) -> Job:
     async with in_transaction() as tx:
         held = await Job.of(member).using_db(tx).select_for_update().get(id=job.id)
         target = after(verb, held.state)
+        if target is JobState.CANCELLING and not held.report_seq:
+            # Nobody has begun: a worker that does yet is told that its attempt has ended.
+            target = JobState.CANCELLED
         changes: dict[str, Any] = {}
         if verb is Move.RETRY:
             changes = {

@@ -1,5 +1,6 @@
 """Black bars around a film's picture: where the picture really is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,9 @@ SOFT = 0.006
 Lines = npt.NDArray[np.float64]
 
 
-def active_area(path: Path, media: MediaInfo) -> Box | None:
+def active_area(
+    path: Path, media: MediaInfo, tick: Callable[[], None] = lambda: None
+) -> Box | None:
     """The part of the picture that is not a constant black bar; None where it is all of it.
 
     Pictures from all over the recording decide. Darkness alone is no bar: bars are black in every
@@ -39,6 +42,7 @@ def active_area(path: Path, media: MediaInfo) -> Box | None:
     height = min(LOOK_HEIGHT, media.height or LOOK_HEIGHT)
     black: list[tuple[Lines, Lines]] = []
     for picture in pictures_at(path, media, times_s.tolist(), height=height):
+        tick()
         bright = picture.max(axis=2)
         if np.mean(bright >= LIT) >= LIT_SHARE:
             dark = bright < DARK

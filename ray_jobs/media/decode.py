@@ -197,10 +197,18 @@ def _step_s(media: MediaInfo) -> float:
 # ---- exact single frames -----------------------------------------------------------------------
 
 
-def frames_at(path: Path, media: MediaInfo, times_s: list[float], *, height: int) -> list[Picture]:
+def frames_at(
+    path: Path, media: MediaInfo, times_s: list[float], *, height: int,
+    tick: Callable[[], None] = lambda: None,
+) -> list[Picture]:  # fmt: skip
     """The pictures on screen at the given times, in any order: see `pictures_at`."""
     wanted = sorted(set(times_s))
-    pictures = dict(zip(wanted, pictures_at(path, media, wanted, height=height), strict=True))
+    pictures = {}
+    for time_s, picture in zip(
+        wanted, pictures_at(path, media, wanted, height=height), strict=True
+    ):
+        pictures[time_s] = picture
+        tick()
     return [pictures[time_s] for time_s in times_s]
 
 

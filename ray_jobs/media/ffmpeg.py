@@ -18,7 +18,6 @@ FFMPEG: str = imageio_ffmpeg.get_ffmpeg_exe()
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.25
-GRACE_S = 1.0
 LOG_BYTES = 64 * 1024
 
 
@@ -37,8 +36,8 @@ def ffmpeg(
     """Run ffmpeg and return the end of its log (at most 64 KiB).
 
     `progress` is called several times a second with the share of `duration_s` written so far, even
-    while nothing moves; when it raises, ffmpeg is interrupted, then killed, and the exception goes
-    on.
+    while nothing moves; when it raises, ffmpeg is killed and the exception goes on: nobody reads
+    what is half written.
 
     Raises
     ------
@@ -97,13 +96,10 @@ def _watch(
 def _end(process: "subprocess.Popen[bytes]") -> None:
     if process.stdout:
         process.stdout.close()
-    for name, wait_s in ((signal.SIGINT, GRACE_S), (signal.SIGKILL, None)):
-        if process.poll() is not None:
-            return
+    if process.poll() is None:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, name)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=wait_s)
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _tail(log: IO[bytes]) -> str:

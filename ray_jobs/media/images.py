@@ -1,5 +1,6 @@
 """Still pictures of a recording: the poster that stands for it, the strip that shows its course."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ MAX_TILES = 100
 TILE_EVERY_S = 2.0
 FF_QP2LAMBDA = 118
 MAX_IMAGE_PIXELS = 40_000_000
+Tick = Callable[[], None]
 Rgb = npt.NDArray[np.uint8]
 
 
@@ -75,11 +77,11 @@ def read_image(path: Path) -> Image:
     )
 
 
-def write_poster(source: Path, media: MediaInfo, target: Path) -> float:
+def write_poster(source: Path, media: MediaInfo, target: Path, tick: Tick = lambda: None) -> float:
     """Write the picture richest in light and detail of twelve even ones; returns its time."""
     share = (np.arange(POSTER_CANDIDATES) + 0.5) / POSTER_CANDIDATES
     times_s = [float(each) for each in share * media.duration_s]
-    small = frames_at(source, media, times_s, height=TILE_HEIGHT)
+    small = frames_at(source, media, times_s, height=TILE_HEIGHT, tick=tick)
     best_s = times_s[int(np.argmax([_appeal(picture) for picture in small]))]
     height = min(POSTER_HEIGHT, media.height or POSTER_HEIGHT)
     write_jpeg(frames_at(source, media, [best_s], height=height)[0], target)
@@ -94,12 +96,14 @@ def _appeal(picture: Rgb) -> float:
     return float((grey.std() + 2 * detail) * exposure)
 
 
-def write_filmstrip(source: Path, media: MediaInfo, target: Path) -> Filmstrip:
+def write_filmstrip(
+    source: Path, media: MediaInfo, target: Path, tick: Tick = lambda: None
+) -> Filmstrip:
     """Write a sprite of one tile per 2 s, at most 100, on black."""
     tiles = min(MAX_TILES, max(1, round(media.duration_s / TILE_EVERY_S)))
     interval_s = media.duration_s / tiles
     times_s = [(index + 0.5) * interval_s for index in range(tiles)]
-    pictures = frames_at(source, media, times_s, height=TILE_HEIGHT)
+    pictures = frames_at(source, media, times_s, height=TILE_HEIGHT, tick=tick)
     columns, rows = min(COLUMNS, tiles), -(-tiles // COLUMNS)
     height, width = pictures[0].shape[:2]
     sheet = np.zeros((rows * height, columns * width, 3), np.uint8)

@@ -7,7 +7,9 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import av
@@ -17,16 +19,18 @@ from ray_jobs.failures import Failure
 from ray_jobs.media.survey import survey
 
 MEMORY_BYTES = 2**30
+POLL_S = 0.25
 BASE_TIME_S = 10.0
 # A packet scan reads the whole file once.
 BYTES_PER_S = 50e6
 
 
-def probe(path: Path, limits: IngestLimits) -> MediaInfo:
+def probe(path: Path, limits: IngestLimits, tick: Callable[[], None] = lambda: None) -> MediaInfo:
     """Measure an untrusted file in a child process with 1 GiB and about 10 s (more if it is big).
 
     Duration, frame count and frame rate come from the packets, size and orientation from a decoded
-    picture; what headers claim is only compared. Sound alone, and pictures alone, are fine.
+    picture; what headers claim is only compared. Sound alone, and pictures alone, are fine. `tick`
+    is called several times a second and may raise to stop.
 
     Raises
     ------
@@ -47,15 +51,22 @@ def probe(path: Path, limits: IngestLimits) -> MediaInfo:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     ) as process:
         try:
-            answer, _ = process.communicate(timeout=BASE_TIME_S + size_bytes / BYTES_PER_S)
-        except subprocess.TimeoutExpired:
-            raise Failure(
-                "corrupt_media", "Reading the recording takes absurdly long; export it again."
-            ) from None
+            answer = _answer(process, BASE_TIME_S + size_bytes / BYTES_PER_S, tick)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
     return _understood(answer, process.returncode)
+
+
+def _answer(
+    process: "subprocess.Popen[bytes]", patience_s: float, tick: Callable[[], None]
+) -> bytes:
+    deadline_s = monotonic() + patience_s
+    while monotonic() < deadline_s:
+        tick()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=POLL_S)[0]
+    raise Failure("corrupt_media", "Reading the recording takes absurdly long; export it again.")
 
 
 def _understood(answer: bytes, exit_code: int) -> MediaInfo:

@@ -268,6 +268,7 @@ class TestFailures:
     async def test_a_worker_lost_while_pausing_or_cancelling_obeys_all_the_same(self, jobs):
         for verb, end in (("pause", "paused"), ("cancel", "cancelled")):
             hand = await jobs.running(force=True)
+            await hand.report()
             await jobs.do(verb, hand.job)
             await fall_silent(hand.job)
             await sweep()
@@ -341,13 +342,23 @@ class TestMoves:
 
     async def test_cancelling_tells_a_running_worker(self, jobs):
         hand = await jobs.running()
+        await hand.report()
         assert (await jobs.do("cancel", hand.job))["state"] == "cancelling"
         assert (await hand.report()).json() == {"directive": "cancel"}
         await hand.report("cancelled")
         assert (await jobs.get(hand.job))["state"] == "cancelled"
 
+    async def test_cancelling_waits_for_no_worker_that_has_not_begun(self, jobs):
+        hand = await jobs.running()
+        assert (await jobs.do("cancel", hand.job))["state"] == "cancelled"
+        answer = await hand.report()
+        assert (answer.status_code, answer.json()["code"]) == (409, "stale_attempt")
+        again = await jobs.do("retry", hand.job)
+        assert (again["state"], (await hand.report()).status_code) == ("queued", 409)
+
     async def test_work_that_finished_before_it_could_be_cancelled_counts(self, jobs):
         hand = await jobs.running()
+        await hand.report()
         await jobs.do("cancel", hand.job)
         await hand.report("succeeded", result=transcribed(hand.job))
         assert (await jobs.get(hand.job))["state"] == "succeeded"
@@ -424,6 +435,7 @@ class TestSameWork:
 
     async def test_that_failed_or_is_being_cancelled_is_not_found(self, jobs):
         first = await jobs.running()
+        await first.report()
         await jobs.do("cancel", first.job)
         second = await jobs.new()
         assert not second["deduplicated"]
