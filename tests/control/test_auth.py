@@ -3,6 +3,7 @@
 import base64
 import json
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 import jwt
@@ -224,11 +225,71 @@ def test_no_other_algorithm_is_taken_whatever_the_key(media):
                 tokens.verify(case["jws"], [public])
 
 
+def cookbook(media):
+    """Every example of RFC 7520, RFC 8037 and RFC 7797: name, what went in, what came out."""
+    for path in sorted((media / "security" / "jose_cookbook").rglob("*.json")):
+        example = json.loads(path.read_text())
+        for part in (example, example.get("sign", {}), example.get("encrypt", {})):
+            if "output" in part:
+                forms = part["output"].values()
+                texts = [one if isinstance(one, str) else json.dumps(one) for one in forms]
+                yield path.name, part["input"], texts
+
+
+def secrets_of(given):
+    """What a careless check would hold an HMAC against: a shared secret, or a public key."""
+    keys = given.get("key", [])
+    for key in keys if isinstance(keys, list) else [keys]:
+        if key["kty"] == "oct":
+            yield base64.urlsafe_b64decode(key["k"] + "==")
+        public = {
+            name: key[name] for name in ("kty", "kid", "crv", "x", "y", "n", "e") if name in key
+        }
+        yield json.dumps(public).encode()
+
+
 @pytest.mark.media
-def test_the_cookbooks_example_of_our_algorithm_verifies(media):
+async def test_no_token_of_the_cookbook_opens_anything_even_with_its_own_key(client, media):
+    """Signed by others, detached, unencoded, encrypted, nested, in JSON: none is one of ours."""
+    seen = set()
+    for name, given, texts in cookbook(media):
+        seen.add(name)
+        for text in texts:
+            answer = await client.get("/v1/auth/me", headers=bearer(text))
+            assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid"), name
+            for secret in [b"", *secrets_of(given)]:
+                with pytest.raises(Unauthorized):
+                    tokens.verify(text, [secret])
+    assert len(seen) == 26
+
+
+@pytest.mark.media
+def test_of_the_cookbook_only_our_algorithm_in_our_form_verifies(media):
     """RFC 7520, section 4.4."""
-    path = media / "security" / "jose_cookbook" / "jws" / "4_4.hmac-sha2_integrity_protection.json"
-    example = json.loads(path.read_text())
-    key = base64.urlsafe_b64decode(example["input"]["key"]["k"] + "==")
-    payload = jwt.api_jws.decode(example["output"]["compact"], key, algorithms=[tokens.ALGORITHM])
-    assert payload.decode() == example["input"]["payload"]
+    verified = {}
+    for name, given, texts in cookbook(media):
+        for text in texts:
+            for secret in secrets_of(given):
+                with suppress(jwt.PyJWTError):
+                    payload = jwt.api_jws.decode(text, secret, algorithms=[tokens.ALGORITHM])
+                    verified[name] = payload.decode() == given["payload"]
+    assert verified == {"4_4.hmac-sha2_integrity_protection.json": True}
+
+
+@pytest.mark.media
+async def test_our_own_claims_signed_in_another_way_are_refused(client, owner, configured, media):
+    """Nothing is wrong with these tokens but their algorithm."""
+    secret = "a secret that is long enough for the longest of the hashes: 64 bytes"
+    settings = configured(secrets=(secret,))
+    ours = tokens.sign(settings, owner.user.id, life_s=60)
+    assert (await client.get("/v1/auth/me", headers=bearer(ours))).status_code == 200
+    claims = jwt.decode(ours, options={"verify_signature": False})
+    signers = {"none": None, "HS384": secret, "HS512": secret}
+    for _, given, _ in cookbook(media):
+        if given["alg"] in ("RS256", "PS384", "ES512", "EdDSA"):
+            signers[given["alg"]] = jwt.PyJWK.from_dict(given["key"], given["alg"]).key
+    assert len(signers) == 7
+    for algorithm, key in signers.items():
+        token = jwt.encode(claims, key, algorithm)
+        answer = await client.get("/v1/auth/me", headers=bearer(token))
+        assert (answer.status_code, answer.json()["code"]) == (401, "token_invalid"), algorithm
