@@ -212,7 +212,10 @@ def _organization_id(request: Request, of_key: UUID | None) -> UUID:
     try:
         ids = {UUID(str(text)) for text in (given, in_path, of_key) if text is not None}
     except ValueError:
-        raise NotFound(code="organization_not_found") from None
+        raise NotFound(
+            "The id of an organisation is a UUID; GET /v1/auth/me lists yours.",
+            code="organization_not_found",
+        ) from None
     if len(ids) != 1:
         raise NotFound(
             "The path, X-Org-ID and the key name different organisations.",

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails, to_json
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import MethodNotAllowed, SanicException
 from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import ValidationError as ColumnError
 
 log = logging.getLogger("cutroom.errors")
 
@@ -176,7 +177,7 @@ def as_problem(error: Exception) -> ApiError:
             return Invalid(errors=pointed(error))
         case IntegrityError():
             return Conflict("It contradicts something that is already stored.")
-        case OperationalError(__cause__=DataError()):
+        case ColumnError() | OperationalError(__cause__=DataError()):
             return Invalid("A value is out of the range that can be stored.")
         case SanicException():
             status = error.status_code or 500

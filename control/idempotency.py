@@ -21,6 +21,7 @@ from control.records import now
 
 # Bare, as most clients send it, or the draft's structured string.
 KEY_PATTERN = r"""^([!#-~]{1,255}|"[!#-~]{1,255}")$"""
+KEY_WORDS = "1 to 255 visible ASCII characters without quotes among them."
 KEPT_HEADERS = ("location", "etag")
 # A process that died in the middle of a request holds its key no longer than this.
 IN_PROGRESS_S = 120
@@ -65,10 +66,7 @@ async def begin(request: Request) -> HTTPResponse | None:
     if given is None or request.method != "POST":
         return None
     if not re.fullmatch(KEY_PATTERN, given.strip()):
-        raise BadRequest(
-            "Idempotency-Key is 1 to 255 visible ASCII characters without quotes among them.",
-            code="idempotency_key_malformed",
-        )
+        raise BadRequest(f"Idempotency-Key is {KEY_WORDS}", code="idempotency_key_malformed")
     text = given.strip().strip('"')
     await request.receive_body()
     key, fingerprint = _scoped(request, text), _fingerprint(request)

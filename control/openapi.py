@@ -21,14 +21,14 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.json_schema import JsonSchemaMode
 from sanic import Sanic
 from sanic_routing.route import Route
 
 from control.access import SAFE, Role
 from control.errors import ApiError
-from control.idempotency import KEY_PATTERN
+from control.idempotency import KEY_PATTERN, KEY_WORDS
 from control.paging import Listing, Page
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -223,8 +223,17 @@ def _operation(method: str, path: str, route: Route, noted: Spec, schemas: _Sche
         operation["parameters"] += _query_parameters(model)
     if noted.body is not None:
         content = {"application/json": {"schema": schemas.refer(noted.body, BODY)}}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": not _takes_nothing(noted.body), "content": content}
     return operation
+
+
+def _takes_nothing(kind: Any) -> bool:
+    """Whether an empty body, which is read as `{}`, will do."""
+    try:
+        TypeAdapter(kind).validate_python({})
+    except (ValidationError, ApiError):
+        return False
+    return True
 
 
 def _answer(noted: Spec, schemas: _Schemas) -> Json:
@@ -282,7 +291,8 @@ def _headers(method: str, door: str, path: str) -> list[Json]:
     if door == "member" and "{organization_id}" not in path:
         headers.append(("X-Org-ID", True, {"type": "string", "format": "uuid"}))
     if door in {"member", "user"} and method == "POST":
-        headers.append(("Idempotency-Key", False, {"type": "string", "pattern": KEY_PATTERN}))
+        key = {"type": "string", "pattern": KEY_PATTERN, "description": KEY_WORDS}
+        headers.append(("Idempotency-Key", False, key))
     if method in MATCHED and door != "worker":
         headers.append(("If-Match", False, {"type": "string"}))
     return [

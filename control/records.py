@@ -1,5 +1,6 @@
 """What every row has, whose it is, and the two things done to one row: find it, amend it."""
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from uuid import UUID, uuid4
@@ -53,6 +54,7 @@ class TenantRecord(Record):
 
 
 R = TypeVar("R", bound=Record)
+ACRONYMS = frozenset({"Api", "Dmca", "Qa"})
 
 
 def now() -> datetime:
@@ -64,11 +66,18 @@ async def find(queryset: QuerySet[R], id: UUID | str) -> R:  # noqa: A002 - the 
     try:
         key = id if isinstance(id, UUID) else UUID(id)
     except ValueError:
-        raise NotFound from None
+        raise missing(queryset.model, id) from None
     row = await one(queryset, key)
     if row is None:
-        raise NotFound
+        raise missing(queryset.model, key)
     return row
+
+
+def missing(model: type[Model], id: UUID | str) -> NotFound:  # noqa: A002 - as in `find`
+    """`NotFound` that says what was asked for: of a `BrandKit`, that there is no such brand kit."""
+    words = re.findall("[A-Z][a-z]+", model.__name__.removesuffix("Row"))
+    kind = " ".join(word.upper() if word in ACRONYMS else word.lower() for word in words)
+    return NotFound(f"There is no {kind} {id} here.")
 
 
 def check_if_match(request: Request | None, row: Record) -> str | None:
@@ -113,6 +122,6 @@ async def amend(
         rows = rows.filter(updated_at=row.updated_at)
     stamp = now()
     if not await rows.using_db(using).update(**sent, updated_at=stamp):
-        raise PreconditionFailed if matched else NotFound
+        raise PreconditionFailed if matched else missing(type(row), row.id)
     row.update_from_dict({**sent, "updated_at": stamp})
     return before

@@ -1,8 +1,9 @@
 """Artifacts of projects, videos and clips: list what was made, register what you made."""
 
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field
 from sanic import Blueprint, HTTPResponse, Request
 from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
@@ -26,7 +27,7 @@ blueprint = Blueprint("artifacts")
 
 
 class Wanted(In):
-    kind: str | None = None
+    kind: Annotated[str, Field(max_length=64)] | None = None
 
 
 async def with_url(request: Request, row: ArtifactRow) -> ArtifactOut:

@@ -7,17 +7,17 @@ from uuid import UUID
 from pydantic import Field
 
 from control.bodies import In, Out
-from ray_jobs.contract import ObjectKey, Sha256
+from ray_jobs.contract import MediaType, ObjectKey, Sha256, Snake
 
 
 class RegisterArtifact(In):
     """An object that lies in the organisation's part of the store already."""
 
-    kind: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+    kind: Snake
     filename: Annotated[str, Field(min_length=1, max_length=255)]
     key: ObjectKey
     sha256: Sha256
-    content_type: Annotated[str, Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+(;[ -~]*)?$")]
+    content_type: MediaType
 
 
 class ArtifactOut(Out):

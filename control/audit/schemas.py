@@ -7,8 +7,16 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from control.bodies import In, Moment, Out
+from ray_jobs.contract import Like, Snake
 
-Word = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
+Action = Annotated[
+    str,
+    Field(max_length=100),
+    Like(
+        r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$",
+        "must be words of small letters, digits and _ with dots between, as in clip.published",
+    ),
+]
 
 
 class WriteEntry(In):
@@ -17,8 +25,8 @@ class WriteEntry(In):
     A `detail` that is a text is kept as `{"note": detail}`.
     """
 
-    action: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$", max_length=100)]
-    resource_type: Word
+    action: Action
+    resource_type: Snake
     resource_id: Annotated[str, Field(max_length=200)] | None = None
     before: dict[str, JsonValue] | None = None
     after: dict[str, JsonValue] | None = None
@@ -27,9 +35,9 @@ class WriteEntry(In):
 
 class EntryQuery(In):
     actor_id: UUID | None = None
-    action: str | None = None
-    resource_type: str | None = None
-    resource_id: str | None = None
+    action: Annotated[str, Field(max_length=100)] | None = None
+    resource_type: Annotated[str, Field(max_length=64)] | None = None
+    resource_id: Annotated[str, Field(max_length=200)] | None = None
     since: Moment | None = None
     until: Moment | None = None
 

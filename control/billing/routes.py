@@ -154,7 +154,7 @@ async def get_payment(request: Request, order_id: str) -> HTTPResponse:
     """One payment with the history of its status."""
     payment = await Payment.of(request.ctx.member).get_or_none(order_id=order_id)
     if payment is None:
-        raise NotFound
+        raise NotFound(f"There is no payment with the order {order_id} here.")
     return reply(PaymentOut.model_validate(payment))
 
 
@@ -165,7 +165,7 @@ async def simulate_payment(request: Request, order_id: str) -> HTTPResponse:
     settings, wanted = request.app.ctx.settings, body(request, SimulatePayment)
     payment = await Payment.of(request.ctx.member).get_or_none(order_id=order_id)
     if payment is None:
-        raise NotFound
+        raise NotFound(f"There is no payment with the order {order_id} here.")
     if settings.payment_gateway != "sandbox" or payment.gateway != "sandbox":
         raise Conflict("Only the sandbox gateway can be simulated.", code="not_a_sandbox")
     notification = gateway.sandbox_notification(

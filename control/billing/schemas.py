@@ -9,10 +9,19 @@ from pydantic import Field
 
 from control.billing.models import PaymentStatus
 from control.bodies import In, Moment, Out
+from ray_jobs.contract import Like, Snake
 
 PlanName = Literal["unlimited", "starter", "team", "studio"]
-Meter = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
-EventId = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+EventId = Annotated[
+    str, Like(r"^[!-~]{1,200}$", "must be 1 to 200 visible ASCII characters without spaces")
+]
+Unit = Annotated[
+    str,
+    Like(
+        r"^[A-Za-z0-9/_-]{1,16}$",
+        "must be a unit of at most 16 letters, digits and / _ -, as in min or GB/month",
+    ),
+]
 Quantity = Annotated[Decimal, Field(max_digits=14, decimal_places=6, allow_inf_nan=False)]
 
 
@@ -49,9 +58,9 @@ class WriteUsage(In):
     """A negative quantity must name the event it `corrects`."""
 
     event_id: EventId
-    meter: Meter
+    meter: Snake
     quantity: Quantity
-    unit: Annotated[str, Field(pattern=r"^[A-Za-z0-9/_-]{1,16}$")]
+    unit: Unit
     occurred_at: Moment | None = None
     project_id: UUID | None = None
     job_id: UUID | None = None
@@ -73,7 +82,7 @@ class UsageQuery(In):
 
     since: Moment | None = None
     until: Moment | None = None
-    meter: str | None = None
+    meter: Annotated[str, Field(max_length=64)] | None = None
     group_by: Literal["meter", "project", "day"] = "meter"
 
 

@@ -9,11 +9,29 @@ from pydantic import Field
 from control.bodies import In, Out, Patch
 from control.branding.models import AssetStatus
 from control.storage import Upload
-from ray_jobs.contract import AssetInfo, AssetKind, Colour, ObjectKey, Placement, Problem, Sha256
+from ray_jobs.contract import (
+    AssetInfo,
+    AssetKind,
+    Colour,
+    Like,
+    MediaType,
+    ObjectKey,
+    Placement,
+    Problem,
+    Sha256,
+)
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+ColourName = Annotated[
+    str,
+    Like(
+        r"^[a-z][a-z0-9_]{0,31}$",
+        "must be a name of at most 32 small letters, digits and _, as in accent_2",
+    ),
+]
 Palette = Annotated[
-    dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")], Colour], Field(max_length=32)
+    dict[ColourName, Colour],
+    Field(max_length=32, json_schema_extra={"additionalProperties": False}),
 ]
 
 
@@ -62,7 +80,7 @@ class KitOut(Out):
 class PresignAsset(In):
     kind: AssetKind
     filename: Annotated[str, Field(min_length=1, max_length=255)]
-    content_type: Annotated[str, Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+$")]
+    content_type: MediaType
     size_bytes: Annotated[int, Field(gt=0)]
 
 

@@ -18,7 +18,7 @@ from control.settings import Settings
 from control.transcripts.models import Transcript
 from control.videos.models import Video
 from control.videos.source import source_of
-from ray_jobs.contract import Ducking, Language, Loudness, Narrate, Segment, VoiceName
+from ray_jobs.contract import Ducking, Language, Loudness, Narrate, Segment, Spoken, VoiceName
 
 blueprint = Blueprint("narration")
 SLACK_S = 0.01
@@ -30,7 +30,7 @@ class NarrateClip(In):
     at most `max_stretch`; `speed` is a factor of the voice's natural pace.
     """
 
-    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"\w")] | None = None
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT), Spoken] | None = None
     language: Language | None = None
     voice: VoiceName | None = None
     speed: float = Field(default=1.0, ge=0.5, le=2)

@@ -16,11 +16,11 @@ from control import results
 from control.audit import trail
 from control.auth.tokens import sign, verify
 from control.billing.usage import record_job
-from control.errors import ApiError, Conflict, LegalReasons, NotFound, Unauthorized
+from control.errors import ApiError, Conflict, LegalReasons, Unauthorized
 from control.events import publish
 from control.jobs.models import Job, JobState
 from control.jobs.states import ACTIVE, TERMINAL, Move, after
-from control.records import now
+from control.records import missing, now
 from control.settings import Settings
 from control.webhooks.outbox import tell_end
 from ray_jobs.contract import Directive, Problem, Report, ReportState
@@ -106,7 +106,7 @@ async def accept_report(settings: Settings, job_id: UUID, token: str, report: Re
     async with in_transaction() as tx:
         job = await Job.filter(id=job_id).using_db(tx).select_for_update().get_or_none()
         if job is None:
-            raise NotFound
+            raise missing(Job, job_id)
         if job.attempt != report.attempt or job.state not in ACTIVE:
             raise Conflict("This attempt no longer owns the job.", code="stale_attempt")
         if report.seq > job.report_seq:

@@ -6,11 +6,30 @@ from typing import Annotated
 from pydantic import Field
 
 from control.bodies import In, Moment, Out
+from ray_jobs.contract import Like
 
-Name = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_.:/-]{0,99}$")]
-LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$")]
+Name = Annotated[
+    str,
+    Like(
+        r"^[a-zA-Z_][a-zA-Z0-9_.:/-]{0,99}$",
+        "must be the name of a metric of at most 100 letters, digits and _ . : / -, as in qa.score",
+    ),
+]
+LabelName = Annotated[
+    str,
+    Like(
+        r"^[a-zA-Z_][a-zA-Z0-9_]{0,62}$",
+        "must be the name of a label of at most 63 letters, digits and _, as in shard",
+    ),
+]
+LabelFilter = Annotated[
+    str, Field(max_length=164), Like(r"^[a-zA-Z0-9_]+:", "is written name:value, as in shard:3")
+]
 LabelValue = Annotated[str, Field(max_length=100)]
-Labels = Annotated[dict[LabelName, LabelValue], Field(max_length=8)]
+Labels = Annotated[
+    dict[LabelName, LabelValue],
+    Field(max_length=8, json_schema_extra={"additionalProperties": False}),
+]
 WindowS = Annotated[int, Field(ge=60, le=90 * 86400)]
 MAX_POINTS = 1000
 
@@ -35,8 +54,8 @@ class MetricsSent(Out):
 class MetricQuery(In):
     """`label` is `name:value`, as often as wanted; with `step_s` points become buckets."""
 
-    name: str | None = None
-    label: list[str] = []
+    name: Annotated[str, Field(max_length=100)] | None = None
+    label: Annotated[list[LabelFilter], Field(max_length=8)] = []
     since: Moment | None = None
     until: Moment | None = None
     step_s: Annotated[int, Field(ge=1, le=86400)] | None = None
@@ -56,7 +75,7 @@ class PointOut(Out):
 
 class SummaryQuery(In):
     window_s: WindowS = 3600
-    name: str | None = None
+    name: Annotated[str, Field(max_length=100)] | None = None
 
 
 class SummaryOut(Out):

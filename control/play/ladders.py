@@ -70,16 +70,16 @@ async def playlist_of(token: str, filename: str, settings: Settings, store: Stor
     ours = ArtifactRow.filter(organization_id=organization_id)
     master = await ours.annotate(taken_down=ARTIFACT_BLOCKED).get_or_none(id=master_id)
     if master is None:
-        raise NotFound
+        raise NotFound("What this link played was deleted.")
     if getattr(master, "taken_down", False):
         raise LegalReasons
     files = {row.filename: row for row in await ours.filter(job_id=master.job_id)}
     row = files.get(filename)
     if row is None or row.kind not in (MASTER, PLAYLIST) or row.size_bytes > MAX_PLAYLIST_BYTES:
-        raise NotFound
+        raise NotFound(f"There is no playlist {filename} here.")
     text = await store.get(row.key)
     if text is None:
-        raise NotFound(code="object_missing")
+        raise NotFound("The bytes of this playlist are gone.", code="object_missing")
     for media in files.values():
         if media.kind == MEDIA and media.filename.encode() in text:
             link = await store.presign_download(

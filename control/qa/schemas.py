@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from control.bodies import In, Moment, Out, Patch
 from control.qa.models import FindingStatus, ReviewState, RunStatus, Severity
+from ray_jobs.contract import Like
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Coverage = Annotated[dict[Annotated[str, Field(max_length=64)], Share], Field(max_length=200)]
@@ -15,7 +16,9 @@ Metadata = Annotated[dict[str, JsonValue], Field(max_length=50)]
 Text = Annotated[str, Field(max_length=10_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Seconds = Annotated[float, Field(ge=0, le=1e6)]
-Url = Annotated[str, Field(max_length=2048, pattern=r"^https?://")]
+Url = Annotated[
+    str, Field(max_length=2048), Like(r"^https?://", "must begin with https:// or http://")
+]
 Box = Annotated[list[Share], Field(min_length=4, max_length=4)]
 """Left, top, width, height as shares of the picture."""
 

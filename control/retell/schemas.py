@@ -20,12 +20,13 @@ from ray_jobs.contract import (
     RetoldPart,
     ScriptSentence,
     Share,
+    Spoken,
     VoiceName,
 )
 
 Target = Annotated[float, Field(ge=1, le=1800)]
 SentenceId = Annotated[str, Field(min_length=1, max_length=64)]
-Text = Annotated[str, Field(min_length=1, max_length=2000, pattern=r"\w")]
+Text = Annotated[str, Field(min_length=1, max_length=2000), Spoken]
 Citations = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=200)]], Field(min_length=1, max_length=200)
 ]

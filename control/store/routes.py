@@ -31,7 +31,7 @@ class RangeNotSatisfiable(ApiError):
 def ticket_of(request: Request, ticket: str, operation: str) -> tuple[dict[str, Any], Path]:
     store = request.app.ctx.store
     if not isinstance(store, DirectoryStore):
-        raise NotFound
+        raise NotFound("This server keeps its objects elsewhere: ask the API for a new link.")
     try:
         read = store.read(ticket, operation)
         return read, store.path(read["key"])
@@ -102,7 +102,7 @@ async def get_object(request: Request, ticket: str) -> HTTPResponse | None:
     try:
         stat = await asyncio.to_thread(path.stat)
     except FileNotFoundError:
-        raise NotFound(code="object_missing") from None
+        raise NotFound("The bytes of this object are gone.", code="object_missing") from None
     headers = {
         "ETag": _etag(stat),
         "Accept-Ranges": "bytes",

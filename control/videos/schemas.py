@@ -10,7 +10,7 @@ from control.bodies import In, Out
 from control.jobs.schemas import JobOut
 from control.storage import Upload
 from control.videos.models import VideoStatus
-from ray_jobs.contract import HlsLadder, MediaInfo, Problem, Rendition, Sha256
+from ray_jobs.contract import HlsLadder, MediaInfo, MediaType, Problem, Rendition, Sha256
 
 Filename = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -29,9 +29,7 @@ class IngestUpload(In):
     source: Literal["upload"] = "upload"
     filename: Filename
     size_bytes: int = Field(ge=0)
-    content_type: Annotated[
-        str, Field(max_length=127, pattern=r"^[\w.+-]+/[\w.+-]+(;[ -~]*)?$")
-    ] = "application/octet-stream"
+    content_type: MediaType = "application/octet-stream"
     sha256: Sha256 | None = None
 
 

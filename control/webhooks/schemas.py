@@ -141,4 +141,4 @@ class Replayed(Out):
 class DeliveryQuery(In):
     endpoint_id: UUID | None = None
     status: DeliveryStatus | None = None
-    type: str | None = None
+    type: Annotated[str, Field(max_length=64)] | None = None

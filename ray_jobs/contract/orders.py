@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ray_jobs.contract.results import Result
 from ray_jobs.contract.specs import Spec
-from ray_jobs.contract.vocabulary import Plain, Seconds, Share
+from ray_jobs.contract.vocabulary import Plain, Seconds, Share, Snake
 
 
 class Order(Plain):
@@ -28,7 +28,7 @@ class Order(Plain):
 class Problem(Plain):
     """Why a job failed: a stable code, a sentence for people, whether another try may help."""
 
-    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)
+    code: Snake
     detail: str = Field(max_length=4000)
     retryable: bool = False
 

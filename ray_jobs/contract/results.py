@@ -20,6 +20,7 @@ from ray_jobs.contract.vocabulary import (
     Severity,
     Sha256,
     Share,
+    Snake,
     Word,
 )
 
@@ -190,7 +191,7 @@ class Finding(Plain):
     """
 
     severity: Severity
-    code: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)
+    code: Snake
     message: str
     start_s: Seconds
     end_s: Seconds

@@ -15,6 +15,7 @@ from ray_jobs.contract.vocabulary import (
     Colour,
     GivenTranscript,
     Language,
+    Like,
     ObjectKey,
     Plain,
     Seconds,
@@ -50,10 +51,19 @@ class Ingest(Plain):
     limits: IngestLimits = IngestLimits()
 
 
+RenditionName = Annotated[
+    str,
+    Like(
+        r"^[a-z0-9][a-z0-9_-]{0,31}$",
+        "must be a name of at most 32 small letters, digits, _ and -, as in 720p",
+    ),
+]
+
+
 class Rendition(Plain):
     """A whole recording as H.264 and AAC in MP4, with constant frame rate, never enlarged."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")
+    name: RenditionName
     height: int = Field(ge=16, le=4320, multiple_of=2)
     crf: int = Field(default=21, ge=1, le=51)
     speed: Speed = "veryfast"
@@ -376,7 +386,12 @@ class Export(Plain):
     qa_gate: QaGate = "off"
 
 
-VoiceName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9+_/-]{0,63}$")]
+VoiceName = Annotated[
+    str,
+    Like(
+        r"^[A-Za-z0-9][A-Za-z0-9+_/-]{0,63}$", "must be the name of a voice, as in en-us or en+f3"
+    ),
+]
 
 
 class Ducking(Plain):

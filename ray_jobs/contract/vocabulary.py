@@ -1,22 +1,88 @@
 """Words that specs, results and orders share: objects, media, transcripts."""
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+)
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import chain_schema, custom_error_schema, str_schema
 
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-ObjectKey = Annotated[str, Field(min_length=1, max_length=900, pattern=r"^[A-Za-z0-9._/=-]+$")]
-Rational = Annotated[str, Field(pattern=r"^[0-9]+/[1-9][0-9]*$")]
+
+@dataclass(frozen=True)
+class Like:
+    """Text of a pattern. `words` say what is wanted, with an example, to whoever sent another: a
+    regular expression tells most people nothing. Stands last among the conditions of a text.
+    """
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, kind: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        matched = custom_error_schema(
+            str_schema(pattern=self.pattern),
+            custom_error_type="pattern",
+            custom_error_message=self.words,
+        )
+        return chain_schema([handler(kind), matched])
+
+    def __get_pydantic_json_schema__(
+        self, core: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        words = self.words[0].upper() + self.words[1:]
+        before = handler(core["steps"][0])
+        return {**before, "pattern": self.pattern, "description": f"{words}."}
+
+
+Sha256 = Annotated[
+    str, Like(r"^[0-9a-f]{64}$", "must be a SHA-256 of 64 hexadecimal digits, a to f small")
+]
+ObjectKey = Annotated[
+    str,
+    Field(min_length=1, max_length=900),
+    Like(
+        r"^[A-Za-z0-9._/=-]+$",
+        "must be a key of letters, digits and . _ / = -, as an upload was given",
+    ),
+]
+Rational = Annotated[str, Like(r"^[0-9]+/[1-9][0-9]*$", "must be a fraction, as in 30000/1001")]
+Snake = Annotated[
+    str,
+    Field(max_length=64),
+    Like(r"^[a-z][a-z0-9_]*$", "must be small letters, digits and _, as in processed_minutes"),
+]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Colour = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?$")]
+Colour = Annotated[
+    str,
+    Like(
+        r"^#[0-9A-Fa-f]{6}([0-9A-Fa-f]{2})?$",
+        "must be a colour, as in #ff8800, or #ff880080 with its opacity",
+    ),
+]
 Severity = Literal["info", "warning", "error"]
 Box = tuple[Share, Share, Share, Share]
 """Left, top, width and height, as shares of the picture."""
-Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")]
+Language = Annotated[
+    str,
+    Like(r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", "must be a language, as in en or pt-BR"),
+]
+MediaType = Annotated[
+    str,
+    Field(max_length=127),
+    Like(r"^[\w.+-]+/[\w.+-]+(;[ -~]*)?$", "must be a media type, as in video/mp4"),
+]
+Spoken = Like(r"\w", "must hold a letter or a digit")
+"""Of a text that is to be spoken."""
 
 
 class Plain(BaseModel):
@@ -50,7 +116,7 @@ class ObjectRef(Plain):
 class Artifact(Plain):
     """A registered output: what it is, where it lies, and what it belongs to."""
 
-    kind: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)
+    kind: Snake
     object: ObjectRef
     filename: str = Field(max_length=255)
     clip_id: UUID | None = None

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from uuid import uuid4
 
 import pytest
 from asyncpg import DataError
 from pydantic import BaseModel, ValidationError
 from tortoise.exceptions import OperationalError
+from tortoise.exceptions import ValidationError as ColumnError
 
 from control import errors
 
@@ -24,6 +26,25 @@ def assert_problem(answer, status, code):
 @pytest.mark.parametrize("path", ["/nowhere", "/v1/projects/not-a-uuid", "/v1/%00", "/v1/%ff"])
 async def test_an_unknown_path_is_a_problem(client, owner, path):
     assert_problem(await client.get(path, headers=owner.headers), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("clips/{}", "clip"),
+        ("videos/{}/clips", "video"),
+        ("auth/keys/{}", "API key"),
+        ("branding/brand-kits/{}/assets", "brand kit"),
+        ("observability/qa-runs/{}", "QA run"),
+        ("artifacts/{}", "artifact"),
+    ],
+)
+async def test_what_is_not_found_is_named(client, owner, path, kind):
+    wanted = uuid4()
+    method = "DELETE" if kind == "API key" else "GET"
+    answer = await client.request(method, f"/v1/{path.format(wanted)}", headers=owner.headers)
+    assert_problem(answer, 404, "not_found")
+    assert answer.json()["detail"] == f"There is no {kind} {wanted} here."
 
 
 async def test_a_method_that_is_not_allowed_names_those_that_are(client):
@@ -105,6 +126,16 @@ async def test_no_json_ever_breaks_the_server(client, owner, media):
         ("videos:ingest", {}, "source: is required"),
         ("videos:ingest", {"source": "ftp"}, "source: must be one of 'upload', 'url'"),
         ("auth/token", {"email": "a@example.org"}, "password: is required"),
+        (
+            "branding/brand-kits",
+            {"name": "A", "colors": {"accent": "red"}},
+            "colors.accent: must be a colour, as in #ff8800, or #ff880080 with its opacity",
+        ),
+        (
+            "billing/usage",
+            {"event_id": "", "meter": "a", "quantity": 1, "unit": "min"},
+            "event_id: must be 1 to 200 visible ASCII characters without spaces",
+        ),
     ],
 )
 async def test_a_refusal_is_in_words_and_points_where_the_caller_wrote(
@@ -131,6 +162,7 @@ def test_a_value_that_cannot_be_stored_is_the_callers_to_mend():
     error = OperationalError("x")
     error.__cause__ = DataError("value out of int32 range")
     assert errors.as_problem(error).status == 422
+    assert errors.as_problem(ColumnError("kind: Length of 'x' 65 > 64")).status == 422
 
 
 def test_findings_never_repeat_the_input():

@@ -55,6 +55,31 @@ async def test_every_handler_says_what_it_does_and_gives(app):
             assert noted.body is not None, f"{method} {path} names no body"
 
 
+async def test_every_pattern_is_told_in_words_too(client):
+    document = (await client.get("/openapi.json")).json()
+    patterns = list(with_pattern(document))
+    assert len(patterns) > 20
+    assert [one for one in patterns if not one.get("description")] == []
+
+
+def with_pattern(part):
+    """Every schema below `part` that holds a pattern."""
+    if isinstance(part, dict) and isinstance(part.get("pattern"), str):
+        yield part
+    for below in (
+        part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    ):
+        yield from with_pattern(below)
+
+
+async def test_a_body_is_required_only_where_an_empty_one_will_not_do(client):
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    assert paths["/v1/projects"]["post"]["requestBody"]["required"]
+    assert paths["/v1/videos:ingest"]["post"]["requestBody"]["required"]
+    assert not paths["/v1/clips/{clip_id}/subtitles:style"]["post"]["requestBody"]["required"]
+    assert not paths["/v1/projects/{project_id}"]["patch"]["requestBody"]["required"]
+
+
 async def test_the_page_for_people_needs_nothing_from_elsewhere(client):
     page = await client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
