@@ -108,6 +108,11 @@ def regressions(
         for g in grown
         if g.limit is not None and g.at_least > g.limit
     ]
+    found += [
+        f"{g.op} {g.series}: memory grows {g.memory:.3g} x, at most {g.memory_limit:g} x allowed"
+        for g in grown
+        if not g.flat
+    ]
     return found
 
 

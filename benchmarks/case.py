@@ -52,6 +52,8 @@ class Case:
     """Cases of one series differ in size alone; their growth is fitted."""
     growth_limit: float | None = None
     """The largest exponent allowed for the series: 1.02 is linear."""
+    memory_limit: float | None = None
+    """How many times the memory of its smallest size a series may hold at its largest."""
     clock: str = "wall"
     """`wall`; `cpu` for the processor time of all threads; `cuda` for device events."""
     share: float | None = None

@@ -54,6 +54,7 @@ class Result:
     peak_bytes: int | None
     growth_limit: float | None
     notes: list[str] = field(default_factory=list)
+    memory_limit: float | None = None
 
     @property
     def key(self) -> str:
@@ -71,6 +72,21 @@ class Growth:
     at_least: float
     """The smallest exponent that the spreads of the times still allow."""
     limit: float | None
+    peaks: list[int] = field(default_factory=list)
+    """Bytes held at the height of each size's call; empty where the system keeps no record."""
+    memory_limit: float | None = None
+
+    @property
+    def memory(self) -> float | None:
+        """What the largest size holds as a multiple of what the smallest does."""
+        return self.peaks[-1] / max(1, self.peaks[0]) if self.peaks else None
+
+    @property
+    def flat(self) -> bool:
+        """Whether memory grows no more than it may."""
+        if self.memory is None or self.memory_limit is None:
+            return True
+        return self.memory <= self.memory_limit
 
 
 @dataclass(frozen=True)
@@ -108,10 +124,13 @@ def growths(results: Sequence[Result]) -> list[Growth]:
         middle = math.exp(sum(map(math.log, sizes)) / len(sizes))
         flattest = [r.time_s.p80 if r.size < middle else r.time_s.p20 for r in members]
         limits = [r.growth_limit for r in members if r.growth_limit is not None]
+        more = [r.memory_limit for r in members if r.memory_limit is not None]
+        peaks = [r.peak_bytes for r in members if r.peak_bytes is not None]
         fitted.append(
             Growth(
                 op, name, sizes, exponent(sizes, [r.time_s.median for r in members]),
                 exponent(sizes, flattest), min(limits, default=None),
+                peaks if len(peaks) == len(members) else [], min(more, default=None),
             )
         )  # fmt: skip
     return fitted
@@ -127,11 +146,19 @@ def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
 
 def shortfalls(results: Sequence[Result], grown: Sequence[Growth]) -> list[str]:
     """Every target that was not reached, in words."""
-    return list(chain.from_iterable(map(_shortfalls, results))) + [
-        f"{g.op} {g.series}: grows as size^{g.exponent:.3f}, at most {g.limit:g} wanted"
-        for g in grown
-        if g.limit is not None and g.exponent > g.limit
-    ]
+    return (
+        list(chain.from_iterable(map(_shortfalls, results)))
+        + [
+            f"{g.op} {g.series}: grows as size^{g.exponent:.3f}, at most {g.limit:g} wanted"
+            for g in grown
+            if g.limit is not None and g.exponent > g.limit
+        ]
+        + [
+            f"{g.op} {g.series}: memory grows {g.memory:.3g} x, at most {g.memory_limit:g} x wanted"
+            for g in grown
+            if not g.flat
+        ]
+    )
 
 
 def _shortfalls(result: Result) -> Iterator[str]:

@@ -159,4 +159,5 @@ def _result(
         bytes_moved=moved, operations=case.work.operations, launches=case.work.launches,
         bandwidth_share=share, share_target=case.share, within_s=case.within_s,
         peak_bytes=peak_bytes, growth_limit=case.growth_limit, notes=notes,
+        memory_limit=case.memory_limit,
     )  # fmt: skip

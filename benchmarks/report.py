@@ -89,6 +89,7 @@ def notes(
         f"{g.op} {g.series}: time grows as size^{g.exponent:.3f} "
         f"over {g.sizes[0]:g}-{g.sizes[-1]:g}"
         + (f" (at most {g.limit:g} wanted)" if g.limit is not None else "")
+        + (f", memory {_bytes(g.peaks[0])} to {_bytes(g.peaks[-1])}" if g.peaks else "")
         for g in grown
     ]
     lines += [f"{result.key}: {note}" for result in results for note in result.notes]

@@ -1,7 +1,8 @@
 """Frame change at analysis size, on the CPU and, where there is one, on the GPU."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -37,28 +38,36 @@ def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - nobody else's op 
             Work(frames * FRAME_BYTES), partial(_agrees, *film(30)),
             series="cpu", growth_limit=1.02, clock="cpu",
         )  # fmt: skip
-    yield from on_gpu("frame_change", Stream)
+    yield from on_gpu("frame_change", Stream, _agrees)
 
 
-def on_gpu(op: str, stream: type) -> Iterator[Case]:
+def on_gpu(op: str, stream: type, agrees: Callable[[Any, Any], None]) -> Iterator[Case]:
     """Batches that lie on the GPU, beside a copy that moves as many bytes."""
     import torch
 
     if not torch.cuda.is_available():
         return
     for frames in GPU_FRAMES:
-        planes = [torch.as_tensor(plane, device="cuda") for plane in film(frames)]
+        planes, few = (
+            [torch.as_tensor(plane, device="cuda") for plane in film(n)] for n in (frames, 30)
+        )
         # A copy reads and writes: half as long, it moves what reading the planes moves.
         moved = torch.empty(frames * FRAME_BYTES // 2, dtype=torch.uint8, device="cuda")
         yield Case(
             op, f"{frames} frames on the GPU", frames, "frames",
             lambda planes=planes: stream().push(*planes), {"copy": Rival(moved.clone, 0.7)},
-            Work(frames * FRAME_BYTES, launches=2), series="cuda", clock="cuda",
+            Work(frames * FRAME_BYTES, launches=2), partial(agrees, *few), series="cuda",
+            clock="cuda",
         )  # fmt: skip
 
 
-def _agrees(luma: np.ndarray, chroma: np.ndarray) -> None:
+def on_host(*planes: Any) -> list[np.ndarray]:
+    """Arrays or tensors, wherever they lie, as arrays."""
+    return [plane.cpu().numpy() if hasattr(plane, "cpu") else plane for plane in planes]
+
+
+def _agrees(luma: Any, chroma: Any) -> None:
     stream = Stream()
     found = join([stream.push(luma[:7], chroma[:7]), stream.push(luma[7:], chroma[7:])])
-    for name, wanted in frame_change(luma, chroma).items():
+    for name, wanted in frame_change(*on_host(luma, chroma)).items():
         np.testing.assert_allclose(getattr(found, name), wanted, rtol=2e-5, atol=2e-6, err_msg=name)

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from benchmarks.case import Case, Rival, Work
@@ -70,11 +71,13 @@ def stream(voice: Sound, bed: Sound, active: NDArray[np.bool_]) -> None:
     limiter.finish()
 
 
-def agrees(voice: Sound, bed: Sound, active: NDArray[np.bool_]) -> None:
+def agrees(voice: Sound, bed: Sound, active: NDArray[np.bool_], *, gpu: bool = False) -> None:
     cut = 2 * RATE_HZ
     parts = voice[:cut], bed[:cut], active[:cut]
     wanted = reference.mix(*parts, RATE_HZ, SHAPE, CEILING_DBTP)
-    found = mix(*parts, RATE_HZ, SHAPE, CEILING_DBTP)
+    given = [torch.from_numpy(part).cuda() for part in parts] if gpu else parts
+    found = mix(*given, RATE_HZ, SHAPE, CEILING_DBTP)
+    found = found.cpu().numpy() if gpu else found
     np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
 
 
@@ -106,8 +109,6 @@ def work(sound: Sound, launches: int = 0) -> Work:
 
 
 def on_gpu() -> Iterator[Case]:
-    import torch
-
     if not torch.cuda.is_available():
         return
     for minutes in (1, 3, 10):
@@ -116,5 +117,5 @@ def on_gpu() -> Iterator[Case]:
         yield Case(
             "mix", f"on the GPU, {minutes} min", len(sounds[0]), "samples",
             run=partial(mix, *tensors, RATE_HZ, SHAPE, CEILING_DBTP), work=work(sounds[0], 20),
-            series="gpu", growth_limit=1.02, clock="cuda",
+            agree=partial(agrees, *sounds, gpu=True), series="gpu", growth_limit=1.02, clock="cuda",
         )  # fmt: skip

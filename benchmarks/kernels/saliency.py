@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from benchmarks.case import Case, Rival, Work
-from benchmarks.kernels.frame_change import FRAME_BYTES, FRAMES, film, on_gpu
-from kernels.saliency import Stream, crop_track
+from benchmarks.kernels.frame_change import FRAME_BYTES, FRAMES, film, on_gpu, on_host
+from kernels.saliency import Stream, crop_track, join
 from kernels.saliency.reference import saliency
 
 TESTS = "tests/kernels/test_saliency.py"
@@ -32,7 +33,7 @@ def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - nobody else's op 
             "saliency", f"crop path of {length_s} s", length_s, "s", partial(_path, count),
             series="track", growth_limit=1.02, clock="cpu",
         )  # fmt: skip
-    yield from on_gpu("saliency", Stream)
+    yield from on_gpu("saliency", Stream, _agrees)
 
 
 def _path(count: int) -> np.ndarray:
@@ -49,7 +50,7 @@ def _defined(luma: np.ndarray, chroma: np.ndarray) -> np.ndarray:
     return np.array([saliency(*planes) for planes in zip(luma, chroma, before, strict=True)])
 
 
-def _agrees(luma: np.ndarray, chroma: np.ndarray) -> None:
-    found = Stream().push(luma, chroma)
+def _agrees(luma: Any, chroma: Any) -> None:
+    found = join([Stream().push(luma, chroma)])
     rows = np.column_stack([found.energy, found.centroid])
-    np.testing.assert_allclose(rows, _defined(luma, chroma), rtol=2e-5, atol=2e-6)
+    np.testing.assert_allclose(rows, _defined(*on_host(luma, chroma)), rtol=2e-5, atol=2e-6)

@@ -6,6 +6,7 @@ window` is the definition.
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +14,20 @@ import torch
 from benchmarks.case import Case, Rival, Work
 from kernels.window_scores import SHAPES, Bound, Grid, Parts, Terms, placed, top_windows
 from kernels.window_scores.layout import layout
-from kernels.window_scores.reference import FLAT, top
+from kernels.window_scores.reference import FLAT, score, top
 
 TESTS = "tests/kernels/test_window_scores.py"
 TRACKS, K, EDGE, CHUNK = 16, 10, 3, 65_536
 HALF_SECONDS = Grid(150, 900, 5, 5)
 LENGTHS = (9_000, 18_000, 36_000)
+SHORT = 600
+"""Frames beside the definition, which needs a second for every few thousand windows."""
 OPERATIONS = 100
 """Of one track in one window: seven parts, each placed and weighted."""
 
 
 def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - nobody else's op does this
-    """A quarter of an hour to an hour at 10 Hz; half a minute beside the definition."""
+    """A quarter of an hour to an hour at 10 Hz; a minute beside the definition."""
     for frames in LENGTHS:
         tracks, terms = _recording(frames)
         yield Case(
@@ -34,12 +37,12 @@ def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - nobody else's op 
             _work(frames, HALF_SECONDS), partial(_agrees, tracks, terms),
             series="cpu", growth_limit=1.15, repeats=5,
         )  # fmt: skip
-    tracks, terms = _recording(360)
+    tracks, terms = _recording(SHORT)
     yield Case(
-        "window_scores", "36 s", 360, "frames",
+        "window_scores", f"{SHORT // 10} s", SHORT, "frames",
         partial(top_windows, tracks, HALF_SECONDS, terms, K),
         {"window by window": Rival(partial(_defined, tracks, HALF_SECONDS, terms), 500.0)},
-        _work(360, HALF_SECONDS), repeats=5,
+        _work(SHORT, HALF_SECONDS), agree=partial(_as_defined, tracks, terms), repeats=5,
     )  # fmt: skip
     if torch.cuda.is_available():
         yield from _on_gpu()
@@ -53,6 +56,7 @@ def _on_gpu() -> Iterator[Case]:
         yield Case(
             "window_scores", f"{frames // 600} min, every 0.1 s, gpu", frames, "frames",
             partial(top_windows, on_device, every, terms, K), work=_work(frames, every, 1),
+            agree=partial(_as_defined, on_device[:, :SHORT], terms),
             series="gpu", growth_limit=1.15, clock="cuda",
             within_s=0.002 if frames == LENGTHS[-1] else None,
         )  # fmt: skip
@@ -76,6 +80,16 @@ def _agrees(tracks: np.ndarray, terms: Terms) -> None:
     first, last, scores = _vectorised(tracks, HALF_SECONDS, terms)
     np.testing.assert_array_equal([ours.starts, ours.ends], [first, last])
     np.testing.assert_allclose(ours.scores, scores, rtol=1e-9)
+
+
+def _as_defined(tracks: Any, terms: Terms) -> None:
+    """The kept windows score what they do by definition, and none of the others more."""
+    host = tracks.cpu().numpy() if hasattr(tracks, "cpu") else tracks
+    bound, ours = terms.over(len(host)), top_windows(tracks, HALF_SECONDS, terms, K)
+    _, _, best = _vectorised(host, HALF_SECONDS, terms)
+    scored = [score(host, a, b, bound, EDGE) for a, b in zip(ours.starts, ours.ends, strict=True)]
+    np.testing.assert_allclose(ours.scores, scored, rtol=1e-4)
+    np.testing.assert_allclose(ours.scores, best, rtol=1e-4)
 
 
 def _defined(tracks: np.ndarray, grid: Grid, terms: Terms) -> list[tuple[int, int]]:

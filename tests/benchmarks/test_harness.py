@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import count
 from types import SimpleNamespace
 
@@ -119,6 +120,20 @@ def test_a_series_is_fitted_and_held_to_its_limit():
     assert growth.at_least == pytest.approx(1.5)  # every call took the same: no doubt about it
     assert shortfalls(results, [growth]) == ["op sizes: grows as size^1.500, at most 1.02 wanted"]
     assert growths(results[:1]) == []
+
+
+def test_memory_of_a_series_is_held_to_its_limit():
+    results = [
+        replace(timed(Clock(ours=size), size=size, series="sizes", memory_limit=1.2),
+                peak_bytes=peak)
+        for size, peak in ((1.0, 100), (10.0, 110), (100.0, 130))
+    ]  # fmt: skip
+    assert shortfalls(results, growths(results)) == [
+        "op sizes: memory grows 1.3 x, at most 1.2 x wanted"
+    ]
+    assert shortfalls(results, growths(results[:2])) == []
+    unknown = [replace(result, peak_bytes=None) for result in results]
+    assert shortfalls(unknown, growths(unknown)) == []
 
 
 def test_a_target_that_is_not_reached_is_said():
