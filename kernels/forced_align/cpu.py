@@ -1,8 +1,10 @@
 """Two passes, compiled: forward without pointers, then back through blocks that are run again.
 
-A row is kept every `STRIDE` frames. From the end, each block is run again from its kept row over
-the few labels a path can cross in it, this time noting pointers, and the path is read back. So the
-long pass writes nothing but its row, and memory grows with T L / STRIDE.
+A row is kept every `STRIDE` frames. From the end, each block is run again from its kept row, this
+time noting pointers, and the path is read back. So the long pass writes nothing but its row, and
+memory grows with T L / STRIDE. A path can cross as many labels in a block as it has frames, but few
+do: what is run again are the last `NEAR` labels first, and all of them only where that does not
+bring the score that the long pass came to.
 """
 
 import os
@@ -23,6 +25,7 @@ from kernels.forced_align.vector import (
 )
 
 STRIDE = 128
+NEAR = 24
 WORST = np.float32(-np.inf)
 UNKNOWN = np.uint32(STAR & 0xFFFFFFFF)
 """`STAR` among unsigned classes, which numba reads without asking for negative ones."""
@@ -32,13 +35,15 @@ class Item(NamedTuple):
     """One item's trellis; position j stands for label j and the blank before it."""
 
     log_probs: np.ndarray  # [T, C]
-    known: np.ndarray  # [K] the classes that the targets use, the star first
+    known: np.ndarray  # [K] classes, the star first; where `plain` all of them, the star last
     places: np.ndarray  # [strips * WIDTH] each label's place in `known`
     apart: np.ndarray  # [strips] a bit for each label that differs from the one before it
     count: int
     blank: int
     half: int
     """Half the width of the band; below 0 there is none."""
+    plain: bool
+    """Whether `known` are all classes in order, so that a frame's scores are copied as they lie."""
 
 
 class Row(NamedTuple):
@@ -77,10 +82,10 @@ def _one(log_probs, targets, blank, half, out):
     if len(log_probs) and not log_probs.max() < np.inf:
         raise ValueError("its log-probabilities hold NaN or +inf")
     log_probs = np.ascontiguousarray(log_probs)
-    known, places = np.unique(targets, return_inverse=True)
+    known, places, plain = _known(targets, log_probs.shape[1])
     while True:
         half = -1 if half >= len(targets) else half
-        score, bound = _align(_item(log_probs, known, places, blank, half), *out)
+        score, bound = _align(_item(log_probs, known, places, blank, half, plain), *out)
         if not bound:
             break
         half *= 2
@@ -89,7 +94,17 @@ def _one(log_probs, targets, blank, half, out):
     return score, half
 
 
-def _item(log_probs, known, places, blank, half):
+def _known(targets, classes):
+    """The classes to look up, each target's place among them, and whether they are all in order."""
+    star = targets == STAR
+    if classes + star.any() > SMALL:
+        return *np.unique(targets, return_inverse=True), False
+    known = np.arange(classes + star.any())
+    known[classes:] = STAR
+    return known, np.where(star, classes, targets), True
+
+
+def _item(log_probs, known, places, blank, half, plain):
     count = len(places)
     strips = count // WIDTH + 1
     padded = _lined(np.zeros(strips * WIDTH + WIDTH, dtype=np.int32))
@@ -97,7 +112,9 @@ def _item(log_probs, known, places, blank, half):
     differs = np.zeros(strips * WIDTH, dtype=np.bool_)
     differs[1:count] = places[1:] != places[:-1]
     apart = np.packbits(differs, bitorder="little").view("<u2").astype(np.uint16)
-    return Item(log_probs, known.astype(np.uint32), padded, apart, count, int(blank), int(half))
+    return Item(
+        log_probs, known.astype(np.uint32), padded, apart, count, int(blank), int(half), plain
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -132,7 +149,14 @@ def _score(log_probs, t, known, blank):
 
 
 @njit(cache=True, nogil=True)
-def _look_up(log_probs, t, known, blank, table):
+def _look_up(log_probs, t, known, blank, plain, table):
+    if plain:
+        classes = log_probs.shape[1]
+        for k in range(classes):
+            table[k] = log_probs[t, k]
+        if len(known) > classes:
+            table[classes] = _score(log_probs, t, UNKNOWN, blank)
+        return
     starred = int(len(known) > 0 and known[0] == UNKNOWN)
     if starred:
         table[0] = _score(log_probs, t, UNKNOWN, blank)
@@ -142,18 +166,21 @@ def _look_up(log_probs, t, known, blank, table):
 
 @njit(cache=True, nogil=True)
 def _keep(row, first, last, kept):
-    """Keep a row, levelled by its best state so that float32 stays fine however long the item."""
+    """Keep a row, then level it by its best state so that float32 stays fine however long the item.
+
+    Gives the best state, -inf where none is possible.
+    """
     best = WORST
     for i in range(first * WIDTH, last * WIDTH):
         best = max(best, row.blanks[WIDTH + i], row.labels[WIDTH + i])
     if best == WORST:
-        return False
+        return best
     for i in range(first * WIDTH, last * WIDTH):
-        row.blanks[WIDTH + i] -= best
-        row.labels[WIDTH + i] -= best
         kept[0, i - first * WIDTH] = row.blanks[WIDTH + i]
         kept[1, i - first * WIDTH] = row.labels[WIDTH + i]
-    return True
+        row.blanks[WIDTH + i] -= best
+        row.labels[WIDTH + i] -= best
+    return best
 
 
 @njit(cache=True, nogil=True)
@@ -168,28 +195,32 @@ def _align(item, starts, ends, token_scores):
     row.blanks[WIDTH] = 0.0
     wide = len(item.apart) if half < 0 else min(len(item.apart), 2 * half // WIDTH + 3)
     kept = np.empty(((frames + STRIDE - 1) // STRIDE, 2, wide * WIDTH), dtype=np.float32)
-    if not _forward(item, row, kept):
+    levels = np.empty(len(kept), dtype=np.float32)
+    if not _forward(item, row, kept, levels):
         return -np.inf, half >= 0
     at_blank = count == 0 or row.blanks[WIDTH + count] > row.labels[WIDTH + count - 1]
     if (row.blanks if at_blank else row.labels)[WIDTH + count - (not at_blank)] == WORST:
         return -np.inf, half >= 0
-    return _back(item, row, kept, at_blank, starts, ends, token_scores)
+    return _back(item, row, kept, levels, at_blank, starts, ends, token_scores)
 
 
 @njit(cache=True, nogil=True)
-def _forward(item, row, kept):
+def _forward(item, row, kept, levels):
     # Fields are read once: numba counts references each time.
-    log_probs, known, places, apart, count, blank, half = item
+    log_probs, known, places, apart, count, blank, half, plain = item
     blanks, labels, table = row
     frames, small = len(log_probs), len(known) <= SMALL
     none = np.empty(0, dtype=np.uint16)
     first, last = _strips(frames, count, half, -1)
     for t in range(frames):
-        if t % STRIDE == 0 and not _keep(row, first, last, kept[t // STRIDE]):
-            return False
+        if t % STRIDE == 0:
+            level = _keep(row, first, last, kept[t // STRIDE])
+            levels[t // STRIDE] = level
+            if level == WORST:
+                return False
         below = first
         first, last = _strips(frames, count, half, t)
-        _look_up(log_probs, t, known, blank, table)
+        _look_up(log_probs, t, known, blank, plain, table)
         score = log_probs[t, blank]
         if small:
             advance_small(blanks, labels, places, apart, table, score, first, last, none)
@@ -201,16 +232,16 @@ def _forward(item, row, kept):
 
 
 @njit(cache=True, nogil=True)
-def _again(item, row, kept, begin, end, j, came):
-    """Run frames `begin` to `end` again over the labels that a path to position j can cross.
+def _again(item, row, kept, level, begin, end, j, reach, came):
+    """Run frames `begin` to `end` again over position j and `reach` labels below it.
 
     Notes where each state came from, and returns the strip at which the notes begin. States near
-    the lower edge miss what lies below, but no path to position j passes them.
+    the lower edge miss what lies below.
     """
-    log_probs, known, places, apart, count, blank, half = item
+    log_probs, known, places, apart, count, blank, half, plain = item
     frames, small, table = len(log_probs), len(known) <= SMALL, row.table
     first, last = _strips(frames, count, half, begin - 1)
-    base, top = max(first, (j - STRIDE) // WIDTH), j // WIDTH + 1
+    base, top = max(first, (j - reach) // WIDTH), j // WIDTH + 1
     blanks, labels = row.blanks[base * WIDTH :], row.labels[base * WIDTH :]
     places, apart = places[base * WIDTH :], apart[base:]
     blanks[: (top - base + 1) * WIDTH] = WORST
@@ -218,12 +249,12 @@ def _again(item, row, kept, begin, end, j, came):
     inside = slice((base - first) * WIDTH, (min(top, last) - first) * WIDTH)
     if inside.stop > inside.start:
         until = WIDTH + inside.stop - inside.start
-        blanks[WIDTH:until], labels[WIDTH:until] = kept[0, inside], kept[1, inside]
+        blanks[WIDTH:until], labels[WIDTH:until] = kept[0, inside] - level, kept[1, inside] - level
     low = 0
     for t in range(begin, end):
         first, last = _strips(frames, count, half, t)
         below, low, high = low, max(low, first - base), min(last, top) - base
-        _look_up(log_probs, t, known, blank, table)
+        _look_up(log_probs, t, known, blank, plain, table)
         score, note = log_probs[t, blank], came[t - begin]
         if small:
             advance_noting_small(blanks, labels, places, apart, table, score, low, high, note)
@@ -235,16 +266,22 @@ def _again(item, row, kept, begin, end, j, came):
 
 
 @njit(cache=True, nogil=True)
-def _back(item, row, kept, at_blank, starts, ends, token_scores):
-    log_probs, known, places, _, count, blank, half = item
+def _back(item, row, kept, levels, at_blank, starts, ends, token_scores):
+    log_probs, known, places, _, count, blank, half, _ = item
     frames = len(log_probs)
     came = np.empty((STRIDE, 3 * (STRIDE // WIDTH + 2)), dtype=np.uint16)
     j = count if at_blank else count - 1
     total, token, bound = 0.0, 0.0, False
+    wanted = (row.blanks if at_blank else row.labels)[WIDTH + j]
     for block in range(len(kept) - 1, -1, -1):
         begin = block * STRIDE
         end = min(frames, begin + STRIDE)
-        base = _again(item, row, kept[block], begin, end, j, came)
+        for reach in (NEAR, STRIDE):
+            base = _again(item, row, kept[block], levels[block], begin, end, j, reach, came)
+            reached = row.blanks if at_blank else row.labels
+            # Paths are left out, none is added: the same score was reached by a best path.
+            if reached[WIDTH + j] == wanted:
+                break
         for t in range(end - 1, begin - 1, -1):
             if half >= 0:
                 middle = t * (count + 1) // frames
@@ -268,4 +305,6 @@ def _back(item, row, kept, at_blank, starts, ends, token_scores):
                 token = 0.0
                 at_blank = not skipped
                 j -= skipped
+        first, _ = _strips(frames, count, half, begin - 1)
+        wanted = kept[block, int(not at_blank), j - first * WIDTH]
     return total, bound

@@ -166,6 +166,13 @@ class TestGate:
         assert isinstance(result, Result)
         assert result.notes == ["pytest is not installed: agreement only"]
 
+    def test_what_a_small_machine_lacks_is_skipped_and_named(self):
+        def absent():
+            raise ImportError("no module named compiler")
+
+        found = attempt(case(Clock(ours=1.0), agree=absent), tested=False, budget_s=0)
+        assert found == Refused("op/a case", "no module named compiler", failed=False)
+
     @pytest.mark.parametrize(
         ("body", "green"),
         [
