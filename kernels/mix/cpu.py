@@ -58,6 +58,11 @@ def limited(line, first, last, reach, ceiling, phases):
     """
     out = np.empty((last - first, line.shape[1]), np.float32)
     loudest = float(np.abs(phases).sum(axis=0).max()) * 1.0001
+    samples = last - first + 4 * reach
+    if _tops(line, first - 2 * reach, samples).max() * loudest <= ceiling:
+        # Most of speech, and waking a thread takes longer than looking.
+        out[:] = line[first:last]
+        return out
     threads = max(1, min(get_num_threads(), (last - first) // LEAST))
     shares = [first + (last - first) * n // threads for n in range(threads + 1)]
 
@@ -79,7 +84,7 @@ def limited(line, first, last, reach, ceiling, phases):
 def _duck(voice, bed, active, since, rise, fall, out):
     count, channels = out.shape
     near, far = len(rise) - 1, len(fall) - 1
-    gain = np.empty(count, np.float32)
+    gain, wide = np.empty(count, np.float32), np.empty(count * channels, np.float32)
     ahead = near
     for i in range(min(len(active), count + near) - 1, count - 1, -1):
         ahead = 0 if active[i] else min(ahead + 1, near)
@@ -90,7 +95,11 @@ def _duck(voice, bed, active, since, rise, fall, out):
         since = 0 if active[i] else min(since + 1, far)
         low = min(gain[i], fall[since])
         for c in range(channels):
-            out[i, c] = voice[i, c] + bed[i, c] * low
+            wide[i * channels + c] = low
+    # Apart from the walk, which waits for itself, this fills the vector lanes.
+    spoken, played, summed = voice.reshape(-1), bed.reshape(-1), out.reshape(-1)
+    for k in range(len(summed)):
+        summed[k] = spoken[k] + played[k] * wide[k]
     return since
 
 
@@ -109,20 +118,33 @@ def _limit(line, first, last, reach, ceiling, phases, loudest, out):
 
 
 @njit(cache=True, nogil=True)
+def _spread(channels):
+    """Blocks to either side that a peak in a block can come from."""
+    return -(-TAPS * channels // BLOCK) + 1
+
+
+@njit(cache=True, nogil=True)
+def _tops(line, start, samples):
+    """The largest magnitude of each block of `samples` from `start` on, and `_spread` around."""
+    channels = line.shape[1]
+    flat, spread = line.reshape(-1), _spread(line.shape[1])
+    begin, end = (start - 1) * channels, (start + samples) * channels
+    tops = np.empty(-(-(end - begin) // BLOCK) + 2 * spread, np.int32)
+    for k in range(len(tops)):
+        tops[k] = crest(flat, begin + (k - spread) * BLOCK)
+    return tops.view(np.float32)
+
+
+@njit(cache=True, nogil=True)
 def _needed(line, start, ceiling, phases, loudest, needed):
     """Lower `needed`, whose first entry is for sample `start`; whether anything was lowered.
 
     Blocks that cannot reach the ceiling, by what their samples allow, are passed over.
     """
     channels = line.shape[1]
-    flat = line.reshape(-1)
-    spread = -(-TAPS * channels // BLOCK) + 1
-    begin, end = (start - 1) * channels, (start + len(needed)) * channels
-    blocks = -(-(end - begin) // BLOCK)
-    tops = np.empty(blocks + 2 * spread, np.int32)
-    for k in range(len(tops)):
-        tops[k] = crest(flat, begin + (k - spread) * BLOCK)
-    heights = tops.view(np.float32)
+    flat, heights = line.reshape(-1), _tops(line, start, len(needed))
+    spread, begin = _spread(channels), (start - 1) * channels
+    blocks = len(heights) - 2 * spread
     found, highest = np.empty(BLOCK, np.float32), np.empty(1, np.int32)
     # From the place between the sample before and the first on, and room for the last block.
     peaks = np.zeros(len(needed) + 1 + BLOCK, np.float32)
@@ -157,19 +179,23 @@ def _needed(line, start, ceiling, phases, loudest, needed):
 
 @njit(cache=True, nogil=True)
 def _lowest(values, reach):
-    """Minima [n - 2 reach] of 2 reach + 1 values each, by a queue of candidates (Lemire, 2006)."""
+    """Minima [n - 2 reach] of 2 reach + 1 values each, from those of 1, 2, 4, .. values.
+
+    More comparisons than a queue of candidates would need, but side by side in the vector lanes.
+    """
+    size, width = 2 * reach + 1, 1
+    low, spare = values.copy(), np.empty_like(values)
+    while 2 * width <= size:
+        near, far = low[: len(low) - width], low[width:]
+        wider = spare[: len(near)]
+        for i in range(len(near)):
+            wider[i] = min(near[i], far[i])
+        low, spare = wider, low
+        width *= 2
     out = np.empty(len(values) - 2 * reach, np.int64)
-    queue = np.empty(len(values), np.int64)
-    head, tail = 0, 0
-    for i in range(len(values)):
-        while tail > head and values[queue[tail - 1]] >= values[i]:
-            tail -= 1
-        queue[tail] = i
-        tail += 1
-        if i >= 2 * reach:
-            while queue[head] < i - 2 * reach:
-                head += 1
-            out[i - 2 * reach] = values[queue[head]]
+    near, far = low[: len(out)], low[size - width :]
+    for i in range(len(out)):
+        out[i] = min(near[i], far[i])
     return out
 
 
