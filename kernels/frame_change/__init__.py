@@ -11,12 +11,13 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.frame_change.boundaries import Shot, cut_probability, shots
+from kernels.frame_change.boundaries import Shot, Thresholds, cut_probability, shots
 
 __all__ = [
     "FrameChange",
     "Shot",
     "Stream",
+    "Thresholds",
     "checked",
     "cut_probability",
     "join",

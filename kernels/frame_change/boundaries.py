@@ -14,20 +14,28 @@ if TYPE_CHECKING:
 CONTEXT = 12
 PIECE = 4096
 """Frames whose surroundings are sorted at a time, so that an hour needs no more than a minute."""
-FLOOR = 0.045
-RATIO = 3.5
-ISOLATION = 2.5
-UNREST = 0.012
-RETURN = 0.55
-TRANSIENT = 0.57
-DISSOLVE_CHANGE = 0.12
-DISSOLVE_BEND = 0.16
-DISSOLVE_SWAP = 0.025
 MIN_SHOT_S = 0.2
-BLACK = 0.03
 DIP_S = 0.6
 
 Transition = Literal["start", "cut", "dissolve", "fade"]
+
+
+class Thresholds(NamedTuple):
+    """What decides; `cut_probability`, `fades` and `dissolves` say how. Shares of full scale."""
+
+    floor: float = 0.045
+    ratio: float = 3.5
+    isolation: float = 2.5
+    unrest: float = 0.012
+    returned: float = 0.55
+    transient: float = 0.57
+    black: float = 0.03
+    dissolve_change: float = 0.12
+    dissolve_bend: float = 0.16
+    dissolve_swap: float = 0.025
+
+
+USUAL = Thresholds()
 
 
 class Shot(NamedTuple):
@@ -40,11 +48,11 @@ class Shot(NamedTuple):
     transition: Transition
 
 
-def cut_probability(signal: "FrameChange") -> NDArray[np.float32]:
+def cut_probability(signal: "FrameChange", limits: Thresholds = USUAL) -> NDArray[np.float32]:
     """How surely a shot begins at each frame, [n] in 0..1, 0.5 at the decision.
 
-    A cut changes the picture by more than FLOOR, by RATIO times what is usual within CONTEXT
-    frames around it and by ISOLATION times what the frame on its calmer side does, which fast
+    A cut changes the picture by more than `floor`, by `ratio` times what is usual within CONTEXT
+    frames around it and by `isolation` times what the frame on its calmer side does, which fast
     motion does not; and for good: SKIP frames later the picture is still unlike the one before
     the cut, which is what tells it from a flash; nor is LONG frames later the picture from before
     back, or the one of LONG frames ago come back, as around an explosion.
@@ -58,8 +66,10 @@ def cut_probability(signal: "FrameChange") -> NDArray[np.float32]:
         _usual(padded[at : at + PIECE + 2 * CONTEXT]) for at in range(0, n, PIECE)
     ])  # fmt: skip
     calmer = np.minimum(padded[CONTEXT - 1 :][:n], padded[CONTEXT + 1 :][:n])
-    calm = np.maximum(RATIO * (usual + UNREST), ISOLATION * (calmer + UNREST / 2))
-    strength = change / np.maximum(FLOOR, calm)
+    calm = np.maximum(
+        limits.ratio * (usual + limits.unrest), limits.isolation * (calmer + limits.unrest / 2)
+    )
+    strength = change / np.maximum(limits.floor, calm)
     # Where there is no frame to compare with it is not known, and counts as staying.
     skip, long = (x.astype(np.float64) for x in (signal.skip_change, signal.long_change))
     soon = np.pad(skip, (0, SKIP), mode="edge")
@@ -68,8 +78,8 @@ def cut_probability(signal: "FrameChange") -> NDArray[np.float32]:
         np.maximum(change, skip), 1e-6
     )
     stays = np.minimum(
-        np.minimum(soon[1 : n + 1], soon[2 : n + 2]) / np.maximum(RETURN * change, 1e-6),
-        np.minimum(late / np.maximum(change, 1e-6), fresh) / TRANSIENT,
+        np.minimum(soon[1 : n + 1], soon[2 : n + 2]) / np.maximum(limits.returned * change, 1e-6),
+        np.minimum(late / np.maximum(change, 1e-6), fresh) / limits.transient,
     )
     probability = np.clip(0.5 * np.minimum(strength, stays), 0.0, 1.0)
     return np.asarray(probability, dtype=np.float32)
@@ -83,7 +93,9 @@ def _usual(change: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.mean(np.sort(around, axis=1)[:, : 2 * CONTEXT - 4], axis=1))
 
 
-def shots(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[Shot]:
+def shots(
+    signal: "FrameChange", times_s: NDArray[np.float64], limits: Thresholds = USUAL
+) -> list[Shot]:
     """The shots of a recording, in order and without gaps; `end_s` is the next one's start.
 
     `times_s` [n] are the frames' presentation times, strictly growing.
@@ -91,9 +103,10 @@ def shots(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[Shot]:
     n = len(times_s)
     if not n:
         return []
-    starts: dict[int, Transition] = dict.fromkeys(cuts(signal), "cut")
-    starts |= dict.fromkeys(fades(signal, times_s, list(starts)), "fade")
-    for frame in dissolves(signal):
+    starts: dict[int, Transition] = dict.fromkeys(cuts(signal, limits), "cut")
+    dark = signal.luma_mean <= limits.black
+    starts |= dict.fromkeys(fades(dark, times_s, list(starts)), "fade")
+    for frame in dissolves(signal, limits):
         if all(abs(frame - other) > 2 * LONG for other in starts):
             starts[frame] = "dissolve"
     kept: list[int] = [0]
@@ -112,23 +125,22 @@ def shots(signal: "FrameChange", times_s: NDArray[np.float64]) -> list[Shot]:
     ]  # fmt: skip
 
 
-def cuts(signal: "FrameChange") -> list[int]:
+def cuts(signal: "FrameChange", limits: Thresholds) -> list[int]:
     """The first frames after hard cuts, the surest where several are near."""
-    probability = cut_probability(signal)
+    probability = cut_probability(signal, limits)
     rank = np.pad(probability * signal.change, SKIP)
     surest = sliding_window_view(rank, 2 * SKIP + 1).max(axis=1) if len(probability) else rank
     return [int(f) for f in np.flatnonzero((probability >= 0.5) & (rank[SKIP:-SKIP] >= surest))]
 
 
-def fades(signal: "FrameChange", times_s: NDArray[np.float64], known: list[int]) -> list[int]:
-    """Where the picture goes into black and comes out of it; once for a short dip.
+def fades(dark: NDArray[np.bool_], times_s: NDArray[np.float64], known: list[int]) -> list[int]:
+    """Where the picture goes into the dark and comes out of it; once for a short dip.
 
     Black before the first picture and after the last parts nothing; where a cut goes into black
     or out of it, the cut is the boundary.
     """
-    dark = np.concatenate([[False], signal.luma_mean <= BLACK, [False]])
     found: list[int] = []
-    for first, end in np.flatnonzero(np.diff(dark)).reshape(-1, 2).tolist():
+    for first, end in np.flatnonzero(np.diff(np.pad(dark, 1))).reshape(-1, 2).tolist():
         if first == 0 or end == len(times_s):
             continue
         gradual = [f for f in (first, end) if all(abs(f - cut) > SKIP for cut in known)]
@@ -139,14 +151,15 @@ def fades(signal: "FrameChange", times_s: NDArray[np.float64], known: list[int])
     return found
 
 
-def dissolves(signal: "FrameChange") -> list[int]:
+def dissolves(signal: "FrameChange", limits: Thresholds) -> list[int]:
     """Middle frames of gradual transitions.
 
     Between two still pictures a dissolve runs along a straight line: the middle frame is the mean
     of the ends. Motion and camera moves do not; nor does a span that has a cut in it. A picture
     that brightens does, but stays the same picture.
     """
-    straight = (signal.long_change >= DISSOLVE_CHANGE) & (signal.bend <= DISSOLVE_BEND)
-    frames = np.flatnonzero(straight & (signal.swap >= DISSOLVE_SWAP))
+    straight = signal.long_change >= limits.dissolve_change
+    straight &= signal.bend <= limits.dissolve_bend
+    frames = np.flatnonzero(straight & (signal.swap >= limits.dissolve_swap))
     runs = np.split(frames, np.flatnonzero(np.diff(frames) > LONG) + 1)
     return [int(run[np.argmax(signal.swap[run])]) - LONG // 2 for run in runs if len(run) >= 3]

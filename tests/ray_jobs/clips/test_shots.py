@@ -1,5 +1,6 @@
 """Shots of whole files, against what is known of them."""
 
+import numpy as np
 import pytest
 
 from benchmarks.quality import films, shots
@@ -31,3 +32,9 @@ def test_where_labels_leave_boundaries_out_only_those_known_to_be_wrong_count():
     truth = shots.Truth([(9, 11)], wrong=[(30, 30)])
     assert shots.f1([10, 20], truth) == (1.0, 1.0, 1.0)
     assert shots.f1([10, 30], truth)[0] == 1 / 2
+
+
+def test_a_file_left_out_is_judged_by_what_is_best_on_the_others():
+    table = np.array([[1.0, 0.0, 0.0], [0.2, 1.0, 1.0], [0.4, 1.0, 1.0]])
+    assert shots.judged(table, 0) == pytest.approx(0.3)  # two draws tie on the others
+    assert shots.judged(table, 1) == 1.0
