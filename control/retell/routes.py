@@ -170,8 +170,13 @@ async def _video(member: Member, project: Project, wanted: RetellProject) -> Vid
         if video is None:
             raise Invalid.at("video_id", "the project has no such video")
         return video
-    videos = await rows.order_by("created_at", "id").limit(2)
+    videos = await rows.filter(object__isnull=False).order_by("created_at", "id").limit(2)
     if not videos:
+        if await rows.exists():
+            raise Conflict(
+                "No recording of the project is ready: wait until its ingest job has succeeded.",
+                code="video_not_ready",
+            )
         raise Conflict("The project has no video yet.", code="no_videos")
     if len(videos) > 1:
         raise Invalid.at("video_id", "the project has several videos: name one")

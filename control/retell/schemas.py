@@ -34,8 +34,9 @@ Citations = Annotated[
 
 class RetellProject(In):
     """How long it shall be: `target_s` seconds, or `ratio` of the recording; left out, a minute or
-    half of the recording. `video_id` may be left out in a project of one video. `qa_gate` fails the
-    job where QA finds something as grave as that: its film is kept as `retell_held`.
+    half of the recording. `video_id` may be left out in a project of one video that can be told;
+    recordings that failed, or have not arrived, do not count. `qa_gate` fails the job where QA
+    finds something as grave as that: its film is kept as `retell_held`.
     """
 
     video_id: UUID | None = None

@@ -10,7 +10,7 @@ from control.projects.models import Project
 from control.retell.models import RetellRow
 from control.retell.orders import status_of
 from control.transcripts.models import Transcript
-from control.videos.models import Video
+from control.videos.models import Video, VideoStatus
 from ray_jobs.contract import (
     Artifact,
     Finding,
@@ -158,6 +158,18 @@ class TestAsking:
         await api.work()
         elsewhere = await video_of(owner)
         assert (await api.ask(422, video_id=str(elsewhere.id)))["errors"][0]["at"] == "video_id"
+
+    async def test_a_recording_that_failed_is_no_second_one(self, api, owner, video):
+        project = await Project.get(id=video.project_id)
+        for status in (VideoStatus.FAILED, VideoStatus.AWAITING_UPLOAD, VideoStatus.INGESTING):
+            await Video.create(
+                organization_id=owner.organization_id, project_id=project.id, filename="b.mp4",
+                source="upload", status=status,
+            )  # fmt: skip
+        assert (await api.ask())["video_id"] == str(video.id)
+        await api.work()
+        await Video.filter(id=video.id).delete()
+        assert (await api.ask(409))["code"] == "video_not_ready"
 
     async def test_a_project_without_videos_has_nothing_to_tell(self, client, owner):
         project = await Project.create(organization_id=owner.organization_id, name="Empty")
