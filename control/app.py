@@ -14,6 +14,7 @@ from sanic import HTTPResponse, Request, Sanic, empty, html, json
 from control import database, errors, openapi
 from control.access import memberships
 from control.api import DOORS
+from control.billing import sandbox
 from control.errors import BadRequest, Unavailable
 from control.events import Hub
 from control.gathered import Gathered
@@ -25,7 +26,7 @@ from control.store import routes as store
 
 access_log = logging.getLogger("cutroom.access")
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:=+/-]{1,128}")
-SIGNED = re.compile(r"^(/(?:play|store)/)[^/]+")
+SIGNED = re.compile(r"^(/(?:play|store|pay/[^/]+)/)[^/]+")
 _numbers = count()
 
 CORS_HEADERS = {
@@ -68,6 +69,7 @@ def create_app(settings: Settings) -> Sanic:
             app.blueprint(door)
     app.blueprint(store.blueprint)
     app.blueprint(play.playlists)
+    app.blueprint(sandbox.blueprint)
     app.on_request(_begin, priority=100)
     app.on_response(_end)
     app.before_server_start(_connect)

@@ -308,6 +308,40 @@ class TestPayments:
         assert [move["status"] for move in told["history"]] == ["pending", "settlement", "refund"]
 
 
+class TestTheSandboxPage:
+    @pytest.mark.parametrize(("press", "status"), [("pay", "settlement"), ("cancel", "cancel")])
+    async def test_is_where_the_link_leads_and_settles_in_a_browser(
+        self, client, owner, pay, press, status
+    ):
+        payment = await pay(description="<b>Two</b> seats")
+        page = await client.get(payment["redirect_url"])
+        assert page.headers["content-type"].startswith("text/html")
+        assert "&lt;b&gt;Two&lt;/b&gt; seats" in page.text
+        assert "Rp 150.000" in page.text
+        assert (await shown(client, owner, payment))["status"] == "pending"
+        page = await client.post(payment["redirect_url"], data={"press": press})
+        assert f"<strong>{status}</strong>" in page.text
+        assert "<button" not in page.text
+        await client.post(payment["redirect_url"], data={"press": "pay"})
+        assert (await shown(client, owner, payment))["status"] == status
+
+    async def test_opens_with_its_own_link_alone(self, client, owner, pay, caplog):
+        caplog.set_level("INFO", "cutroom.access")
+        payment, other = await pay(), await pay()
+        swapped = payment["redirect_url"].replace(payment["token"], other["token"])
+        for method in ("GET", "POST"):
+            answer = await client.request(method, swapped, data={"press": "pay"})
+            assert answer.status_code == 404
+        assert (await client.post(payment["redirect_url"], data={})).status_code == 422
+        assert (await shown(client, owner, payment))["status"] == "pending"
+        assert payment["token"] not in caplog.text
+
+    async def test_is_the_sandboxs_alone(self, client, pay, configured):
+        payment = await pay()
+        configured(payment_gateway="midtrans", midtrans_server_key="SB-key")
+        assert (await client.get(payment["redirect_url"])).status_code == 404
+
+
 class TestNotifications:
     async def test_settle_a_payment(self, app, client, owner, pay):
         payment = await pay()
