@@ -8,6 +8,7 @@ import hmac
 from html import escape
 
 from sanic import Blueprint, HTTPResponse, Request, html
+from sanic.request import RequestParameters
 
 from control.billing import gateway, payments
 from control.billing.models import Payment, PaymentStatus
@@ -48,7 +49,8 @@ async def press_button(request: Request, order_id: str, token: str) -> HTTPRespo
     """Send the notification that stands for the button; shows what became of the payment."""
     settings = request.app.ctx.settings
     payment = await _payment(settings, order_id, token)
-    pressed = PRESSED.get((request.form or {}).get("press", ""))
+    form = request.form or RequestParameters()
+    pressed = PRESSED.get(str(form.get("press")))
     if pressed is None:
         raise Invalid.at("press", f"must be one of {', '.join(PRESSED)}")
     if payment.status is PaymentStatus.PENDING:

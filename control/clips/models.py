@@ -41,6 +41,7 @@ class Clip(TenantRecord):
     segment_ids: Any = fields.JSONField(default=list)
     crop_track: Any = fields.JSONField(default=list)
     edits: Any = fields.JSONField(default=list, db_default=SqlDefault("'[]'"))
+    tags: Any = fields.JSONField(default=list, db_default=SqlDefault("'[]'"))
     subtitle_style: Any = fields.JSONField(null=True)
     status = fields.CharEnumField(ClipStatus, max_length=32, default=ClipStatus.SUGGESTED)
     edited = fields.BooleanField(default=False)

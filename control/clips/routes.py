@@ -1,5 +1,6 @@
 """Clips: have them found, look at them, trim them, style their subtitles."""
 
+from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -13,6 +14,8 @@ from control.bodies import body, query, reply
 from control.branding.kits import brand_for
 from control.clips.cuts import cut_of, playing_s, segments_of, style_of, trimmed, words_of
 from control.clips.models import Clip, ClipStatus
+from control.clips.order import moved
+from control.clips.previews import preview_url
 from control.clips.schemas import (
     CandidateOut,
     ClipChanged,
@@ -35,7 +38,7 @@ from control.transcripts.models import Transcript
 from control.videos.models import Video
 from control.videos.source import source_of
 from control.webhooks.outbox import emit
-from ray_jobs.contract import FindClips, JobKind, ScoreWeights, Segment, StyleSubtitles
+from ray_jobs.contract import ClipEdit, FindClips, JobKind, ScoreWeights, Segment, StyleSubtitles
 
 blueprint = Blueprint("clips")
 ORDERS = {"rank": ("rank", "id"), "score": ("-score", "id"), "start": ("start_s", "id")}
@@ -99,6 +102,8 @@ async def list_clips(request: Request, video_id: UUID) -> HTTPResponse:
     rows = Clip.of(member).filter(video_id=video_id).exclude(status=ClipStatus.SUPERSEDED)
     if wanted.status:
         rows = rows.filter(status=wanted.status)
+    if wanted.tag:
+        rows = rows.filter(tags__contains=[wanted.tag])
     whose = (Video.of(member), video_id)
     return await listing(rows, ClipOut, page, order=ORDERS[wanted.sort], within=whose)
 
@@ -106,8 +111,17 @@ async def list_clips(request: Request, video_id: UUID) -> HTTPResponse:
 @blueprint.get("/clips/<clip_id:uuid>")
 @spec(returns=ClipWhole)
 async def get_clip(request: Request, clip_id: UUID) -> HTTPResponse:
-    """One clip."""
-    return reply(ClipWhole.model_validate(await find(Clip.of(request.ctx.member), clip_id)))
+    """One clip, with a link to look at it."""
+    clip = await find(Clip.of(request.ctx.member), clip_id)
+    shown = ClipWhole.model_validate(clip)
+    return reply(shown.model_copy(update={"preview_url": await _preview(request, clip)}))
+
+
+async def _preview(request: Request, clip: Clip) -> str | None:
+    context = request.app.ctx
+    return await preview_url(
+        request.ctx.member, context.store, clip, expires_s=context.settings.download_s
+    )
 
 
 @blueprint.get("/videos/<video_id:uuid>/candidates")
@@ -147,22 +161,20 @@ async def delete_clip(request: Request, clip_id: UUID) -> HTTPResponse:
 @blueprint.patch("/clips/<clip_id:uuid>")
 @spec(body=ClipPatch, returns=ClipChanged)
 async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
-    """Rename, trim, edit, reframe, keep or reject a clip, at once and without a job."""
+    """Rename, trim, edit, reframe, move, tag, keep or reject a clip, at once and without a job."""
     member, patch = request.ctx.member, body(request, ClipPatch)
     async with in_transaction() as tx:
         clip = await find(Clip.of(member).using_db(tx).select_for_update(), clip_id)
         check_if_match(request, clip)
         video = await find(Video.of(member).using_db(tx), clip.video_id)
-        changes = patch.model_dump(exclude_unset=True, exclude={"snap"})
+        changes = patch.model_dump(exclude_unset=True, exclude={"snap", "rank"})
         if {"start_s", "end_s"} & set(changes):
             segments = await segments_of(member, video)
             changes |= trimmed(clip, changes, video, segments, snap=patch.snap == "word")
-        start_s, end_s = changes.get("start_s", clip.start_s), changes.get("end_s", clip.end_s)
-        edits = patch.edits if patch.edits is not None else []
-        if any(edit.start_s < start_s - EDGE_S or edit.end_s > end_s + EDGE_S for edit in edits):
-            raise Invalid.at("edits", "an edit must lie within the clip")
-        if edits and playing_s(edits, start_s, end_s) < MIN_PLAYING_S:
-            raise Invalid.at("edits", f"at least {MIN_PLAYING_S} s of the clip must be left")
+        if {"start_s", "end_s", "edits"} & set(changes):
+            _check_length(clip, changes, patch)
+        if patch.rank is not None:
+            changes["rank"] = await moved(tx, clip, patch.rank)
         before = {name: getattr(clip, name) for name in changes}
         clip.update_from_dict({**changes, "edited": True})
         await clip.save(using_db=tx)
@@ -171,7 +183,20 @@ async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
         await emit(tx, member.organization_id, "clip.updated", told)
         rendered = {"start_s", "end_s", "crop_track", "edits"} & set(changes)
         stale = await _stale(clip) if rendered else []
-    return reply(ClipChanged.model_validate(clip).model_copy(update={"stale_artifacts": stale}))
+    also = {"stale_artifacts": stale, "preview_url": await _preview(request, clip)}
+    return reply(ClipChanged.model_validate(clip).model_copy(update=also))
+
+
+def _check_length(clip: Clip, changes: dict[str, Any], patch: ClipPatch) -> None:
+    """Raise `Invalid` for edits outside the clip, and for a clip of which too little is left."""
+    start_s, end_s = changes.get("start_s", clip.start_s), changes.get("end_s", clip.end_s)
+    sent = patch.edits or []
+    if any(edit.start_s < start_s - EDGE_S or edit.end_s > end_s + EDGE_S for edit in sent):
+        raise Invalid.at("edits", "an edit must lie within the clip")
+    edits = [ClipEdit.model_validate(edit) for edit in changes.get("edits", clip.edits)]
+    if playing_s(edits, start_s, end_s) < MIN_PLAYING_S:
+        at = "edits" if patch.edits is not None else "end_s"
+        raise Invalid.at(at, f"at least {MIN_PLAYING_S} s of the clip must be left")
 
 
 async def _stale(clip: Clip) -> list[StaleArtifact]:

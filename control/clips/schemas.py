@@ -4,13 +4,16 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import AfterValidator, Field, computed_field, model_validator
 
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
 from control.clips.cuts import playing_s
 from control.clips.models import ClipStatus
 from ray_jobs.contract import Aspect, ClipEdit, CropPoint, Layout, ScorePart, SubtitleStyle
+
+Tag = Annotated[str, Field(min_length=1, max_length=50)]
+Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(lambda tags: sorted(set(tags)))]
 
 
 class GenerateClips(In):
@@ -49,12 +52,16 @@ class ClipPatch(Patch):
 
     `edits` replace the clip's: stretches inside it, in seconds of the video; those that are
     `applied` are left out when it is rendered.
+
+    `rank` moves the clip to that place among the video's clips; those between move up or down.
     """
 
     title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     start_s: Annotated[float, Field(ge=0)] | None = None
     end_s: Annotated[float, Field(gt=0)] | None = None
     status: Literal["suggested", "kept", "rejected"] | None = None
+    rank: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    tags: Tags | None = None
     crop_track: Annotated[list[CropPoint], Field(max_length=10_000)] | None = None
     edits: Annotated[list[ClipEdit], Field(max_length=1000)] | None = None
     snap: Literal["word", "none"] = "word"
@@ -64,6 +71,7 @@ class ClipQuery(In):
     """`rank` is the order in which they were chosen, `start` that of the recording."""
 
     status: Literal["suggested", "kept", "rejected"] | None = None
+    tag: Tag | None = None
     sort: Literal["rank", "score", "start"] = "rank"
 
 
@@ -93,6 +101,7 @@ class ClipOut(Out):
     score: float
     parts: list[ScorePart]
     segment_ids: list[str]
+    tags: list[str]
     subtitle_style: SubtitleStyle | None
     status: ClipStatus
     edited: bool
@@ -112,10 +121,14 @@ class CandidateOut(Out):
 class ClipWhole(ClipOut):
     """`crop_track`: where the subject is, for the camera to follow; `edits`: what the clip can do
     without, and how long it plays where those that are applied are left out.
+
+    `preview_url` plays the clip's span of the recording as it is now, without a rendering; it is
+    signed and dies soon.
     """
 
     crop_track: list[CropPoint]
     edits: list[ClipEdit]
+    preview_url: str | None = None
 
     @computed_field
     def playing_s(self) -> float:

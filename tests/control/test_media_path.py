@@ -252,6 +252,49 @@ class TestClips:
         assert [edit["applied"] for edit in ordered["edits"]] == [True, False]
         await hand.report("failed", problem={"code": "encode_failed", "detail": "x"})
 
+    async def test_an_edit_and_a_new_end_leave_something_of_a_clip(self, api):
+        _, clip = await api.with_clips()
+        path = f"/v1/clips/{clip['id']}"
+        await api.call("PATCH", path, edits=[{"start_s": 1.0, "end_s": 4.0}])
+        refused = await api.call("PATCH", path, 422, start_s=1.2, end_s=3.8, snap="none")
+        assert refused["errors"][0]["at"] == "end_s"
+        refused = await api.call("PATCH", path, 422, start_s=5.0, end_s=5.3, snap="none")
+        assert refused["errors"][0]["at"] == "end_s"
+        await api.call("PATCH", path, start_s=1.2, end_s=3.8, snap="none", edits=[])
+
+    async def test_a_clip_is_moved_among_the_others_and_tagged(self, api):
+        video, _ = await api.with_clips()
+        await api.call("POST", f"/v1/videos/{video['id']}/generate-clips", 202, max_clips=4)
+        spans = ((0.0, 1.5), (1.0, 2.5), (2.0, 3.5), (3.0, 4.5))
+        await api.work(JobKind.FIND_CLIPS, lambda job: clips_found(job, spans))
+        path = f"/v1/videos/{video['id']}/clips"
+
+        async def order():
+            clips = (await api.call("GET", path))["items"]
+            assert [clip["rank"] for clip in clips] == list(range(1, len(clips) + 1))
+            return [clip["id"] for clip in clips]
+
+        one, two, three, four = await order()
+        moved = await api.call("PATCH", f"/v1/clips/{four}", rank=2)
+        assert moved["rank"] == 2
+        assert await order() == [one, four, two, three]
+        assert (await api.call("PATCH", f"/v1/clips/{one}", rank=99))["rank"] == 4
+        assert await order() == [four, two, three, one]
+        await api.call("PATCH", f"/v1/clips/{two}", 422, rank=0)
+        tagged = await api.call("PATCH", f"/v1/clips/{two}", tags=["short", "cold open", "short"])
+        assert tagged["tags"] == ["cold open", "short"]
+        found = await api.call("GET", f"{path}?tag=short")
+        assert [clip["id"] for clip in found["items"]] == [two]
+        assert (await api.call("GET", f"{path}?tag=cold"))["items"] == []
+
+    async def test_a_clip_is_looked_at_before_anything_is_rendered(self, api, client):
+        _, clip = await api.with_clips()
+        path = f"/v1/clips/{clip['id']}"
+        url = (await api.call("PATCH", path, start_s=1.0, end_s=2.5, snap="none"))["preview_url"]
+        assert url.endswith(".mp4#t=1,2.5")
+        assert (await api.call("GET", path))["preview_url"].endswith("#t=1,2.5")
+        assert (await client.get(url)).status_code == 404  # no worker has left bytes here
+
     async def test_a_clip_cannot_end_before_it_starts(self, api):
         _, clip = await api.with_clips()
         await api.call("PATCH", f"/v1/clips/{clip['id']}", 422, start_s=5.0, end_s=1.0)
