@@ -1,5 +1,6 @@
 """`/v1/videos/{id}/transcripts`: have speech written down, read it, mend it."""
 
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from tortoise.transactions import in_transaction
 from control.artifacts.models import ArtifactRow
 from control.artifacts.schemas import StaleArtifact
 from control.audit import trail
-from control.bodies import body, reply
+from control.bodies import body, query, reply
 from control.clips.models import Clip
 from control.errors import Conflict, Invalid
 from control.jobs.queue import enqueue
@@ -20,10 +21,13 @@ from control.openapi import spec
 from control.paging import Page, listing
 from control.paths import verb
 from control.records import check_if_match, find, now
+from control.storage import disposition
 from control.transcripts.edits import diff, edited
+from control.transcripts.files import WRITERS
 from control.transcripts.models import Transcript, TranscriptRevision
 from control.transcripts.schemas import (
     AlignTranscript,
+    ExportQuery,
     MakeTranscript,
     RevisionOut,
     TranscriptBrief,
@@ -84,6 +88,24 @@ async def get_transcript(request: Request, video_id: UUID, transcript_id: UUID) 
     """One transcript with its segments and words."""
     rows = Transcript.of(request.ctx.member).filter(video_id=video_id)
     return reply(TranscriptOut.model_validate(await find(rows, transcript_id)))
+
+
+@blueprint.get("/" + verb("transcript_id", "export"))
+@spec(query=ExportQuery)
+async def export_transcript(request: Request, video_id: UUID, transcript_id: str) -> HTTPResponse:
+    """The transcript as a file with every edit in it: SRT, WebVTT, plain text or JSON."""
+    member, wanted = request.ctx.member, query(request, ExportQuery)
+    video = await find(Video.of(member), video_id)
+    row = await find(Transcript.of(member).filter(video_id=video_id), transcript_id)
+    transcript = TranscriptOut.model_validate(row)
+    if wanted.format == "json":
+        text, content_type = transcript.model_dump_json(indent=1), "application/json"
+    else:
+        write, content_type = WRITERS[wanted.format]
+        text = write(transcript.segments)
+    name = f"{PurePath(video.filename).stem or 'transcript'}.{wanted.format}"
+    headers = {"Content-Disposition": disposition(name).replace("inline", "attachment", 1)}
+    return HTTPResponse(text, headers=headers, content_type=content_type)
 
 
 @blueprint.patch("/<transcript_id:uuid>")

@@ -43,6 +43,12 @@ class AlignTranscript(In):
     force: bool = False
 
 
+class ExportQuery(In):
+    """`srt` and `vtt` are cues to show, `txt` is to read, `json` is all that is known."""
+
+    format: Literal["srt", "vtt", "txt", "json"] = "srt"
+
+
 class SegmentPatch(In):
     """New text or speaker of one segment; times of words that stay the same are untouched."""
 
