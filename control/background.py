@@ -23,14 +23,17 @@ async def dispatch(settings: Settings) -> None:
     await run(settings)
 
 
-async def sweep(settings: Settings) -> None:  # noqa: ARG001 - one signature for every process
-    """Take back the jobs of workers that fell silent."""
+async def sweep(settings: Settings) -> None:
+    """Take back the jobs of workers that fell silent, and end what has run out of time."""
     from control import idempotency
     from control.audit import chain
     from control.auth import sessions
     from control.dmca import notices
     from control.jobs.lifecycle import sweep as sweep_once
+    from control.storage import open_store
+    from control.videos import uploads
 
+    store = open_store(settings)
     for round_ in count():
         try:
             await sweep_once()
@@ -38,6 +41,7 @@ async def sweep(settings: Settings) -> None:  # noqa: ARG001 - one signature for
                 await sessions.forget_expired()
                 await idempotency.forget_expired()
                 await notices.restore_due()
+                await uploads.expire(store)
             await chain.extend()
         except Exception:
             logger.exception("the sweep failed; it will run again")

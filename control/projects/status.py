@@ -8,10 +8,11 @@ from tortoise.expressions import RawSQL
 from control.videos.models import VideoStatus
 
 EMPTY = "empty"
-# How many of a project's videos are in which status, as JSON.
+# How many of a project's videos are in which status, as JSON; abandoned uploads are none of them.
 VIDEOS = RawSQL(
     "(SELECT coalesce(json_object_agg(status, videos), '{}') FROM (SELECT status, count(*) AS "
-    "videos FROM videos WHERE project_id = projects.id GROUP BY status) AS counted)"
+    "videos FROM videos WHERE project_id = projects.id AND NOT (status = 'failed' AND "
+    "ingest_job_id IS NULL AND upload_until IS NOT NULL) GROUP BY status) AS counted)"
 )
 
 

@@ -24,6 +24,7 @@ from control.paths import verb, word
 from control.projects.models import Project
 from control.records import check_if_match, find
 from control.settings import Settings
+from control.videos import uploads
 from control.videos.models import Video, VideoStatus
 from control.videos.schemas import (
     IngestUrl,
@@ -54,20 +55,21 @@ async def ingest_video(request: Request, word: str) -> HTTPResponse:  # noqa: AR
         raise Invalid.at("size_bytes", f"must be at most {settings.max_upload_bytes}")
     video_id = uuid4()
     key = object_key(member.organization_id, "uploads", str(video_id))
-    async with in_transaction() as tx:
-        video = await Video.create(
-            using_db=tx, id=video_id, organization_id=member.organization_id, project=project,
-            filename=wanted.filename, source="upload", upload_key=key,
-            expected_size_bytes=wanted.size_bytes, expected_sha256=wanted.sha256,
-            status=VideoStatus.AWAITING_UPLOAD,
-        )  # fmt: skip
-        await trail.record(tx, member, "video.created", video, after=wanted)
     upload = await request.app.ctx.store.presign_upload(
         key,
         content_type=wanted.content_type,
         max_bytes=wanted.size_bytes,
-        expires_s=settings.upload_s,
+        expires_s=wanted.expires_in_s or settings.upload_s,
     )
+    async with in_transaction() as tx:
+        video = await Video.create(
+            using_db=tx, id=video_id, organization_id=member.organization_id, project=project,
+            filename=wanted.filename, source="upload", upload_key=key,
+            upload_until=upload.expires_at,
+            expected_size_bytes=wanted.size_bytes, expected_sha256=wanted.sha256,
+            status=VideoStatus.AWAITING_UPLOAD,
+        )  # fmt: skip
+        await trail.record(tx, member, "video.created", video, after=wanted)
     answer = VideoIngesting(video=VideoOut.model_validate(video), upload=upload)
     return reply(answer, 202, {"Location": f"/v1/videos/{video.id}"})
 
@@ -132,6 +134,8 @@ async def complete_upload(request: Request, video_id: str) -> HTTPResponse:
         if video.ingest_job_id:
             job = await Job.get(id=video.ingest_job_id, using_db=tx)
             return reply(accepted(job, deduplicated=True), 202, _location(job))
+        if video.status is VideoStatus.FAILED:
+            raise Conflict("This upload has ended: begin another one.", code="upload_ended")
         if head is None:
             raise Conflict("The bytes have not arrived: upload them first.", code="not_uploaded")
         if head.size_bytes != video.expected_size_bytes:
@@ -142,6 +146,15 @@ async def complete_upload(request: Request, video_id: str) -> HTTPResponse:
             )
         job = await _enqueue_ingest(tx, member, settings, video)
     return reply(accepted(job), 202, _location(job))
+
+
+@blueprint.post("/videos/" + verb("video_id", "cancel-upload"))
+@spec(returns=VideoOut)
+async def cancel_upload(request: Request, video_id: str) -> HTTPResponse:
+    """Give up an upload before its bytes have been reported complete."""
+    member = request.ctx.member
+    video = await uploads.cancel(member, await find(Video.of(member), video_id))
+    return reply(VideoOut.model_validate(video))
 
 
 def _location(job: Job) -> dict[str, str]:
@@ -199,8 +212,9 @@ async def delete_video(request: Request, video_id: UUID) -> HTTPResponse:
 @blueprint.get("/projects/<project_id:uuid>/videos")
 @spec(query=VideoQuery, lists=VideoOut)
 async def list_videos(request: Request, project_id: UUID) -> HTTPResponse:
-    """A project's videos, newest first."""
+    """A project's videos, newest first; uploads that have not arrived only by their status."""
     member, page = request.ctx.member, Page.of(request)
-    wanted = query(request, VideoQuery).model_dump(exclude_none=True)
-    rows = Video.of(member).filter(project_id=project_id, **wanted)
+    wanted = query(request, VideoQuery)
+    rows = Video.of(member).filter(project_id=project_id)
+    rows = rows.filter(status=wanted.status) if wanted.status else rows.exclude(uploads.NOT_ARRIVED)
     return await listing(rows, VideoOut, page, within=(Project.of(member), project_id))

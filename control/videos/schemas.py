@@ -23,7 +23,12 @@ def _plain(url: Any) -> Any:
 
 
 class IngestUpload(In):
-    """A recording that the client will upload itself."""
+    """A recording that the client will upload itself.
+
+    `expires_in_s` is how long the link works, from a minute to a week; an upload whose bytes have
+    not arrived a day after that has failed. Until they have, the video is in no list but that of
+    its status.
+    """
 
     project_id: UUID
     source: Literal["upload"] = "upload"
@@ -31,6 +36,7 @@ class IngestUpload(In):
     size_bytes: int = Field(ge=0)
     content_type: MediaType = "application/octet-stream"
     sha256: Sha256 | None = None
+    expires_in_s: Annotated[int, Field(ge=60, le=7 * 86400)] | None = None
 
 
 class IngestUrl(In):
