@@ -25,6 +25,7 @@ EVENTS = {
     "qa.assignment.updated": "A finding's assignee or due date changed.",
     "dmca.notice.updated": "A DMCA notice moved to another state.",
     "billing.payment.updated": "A payment moved to another state.",
+    "webhook.disabled": "An endpoint of yours was switched off, because nothing arrived there.",
     "webhook.test": "Somebody pressed the test button.",
 }
 

@@ -12,9 +12,10 @@ from time import perf_counter
 from uuid import UUID
 
 import httpx
-from standardwebhooks import Webhook
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.transactions import in_transaction
 
+from control.audit import trail
 from control.database import default
 from control.events import listening
 from control.records import now
@@ -26,8 +27,8 @@ from control.webhooks.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from control.webhooks.outbox import CHANNEL
-from control.webhooks.secrets import unseal
+from control.webhooks.outbox import CHANNEL, emit
+from control.webhooks.secrets import signature, unseal
 
 logger = logging.getLogger(__name__)
 
@@ -161,7 +162,7 @@ def signed(
     if endpoint.former_secret and endpoint.former_until and endpoint.former_until > moment:
         sealed.append(endpoint.former_secret)
     signatures = [
-        Webhook(unseal(settings, one)).sign(name, moment, delivery.content) for one in sealed
+        signature(unseal(settings, one), name, moment, delivery.content) for one in sealed
     ]
     return {
         "webhook-id": name,
@@ -187,7 +188,6 @@ async def settle(delivery_id: UUID, outcome: Outcome) -> None:
                 "error": outcome.error,
             },
         ]  # fmt: skip
-        endpoint = WebhookEndpoint.filter(id=delivery.endpoint_id).using_db(tx)
         if delivery.status is not DeliveryStatus.PENDING:
             pass  # cancelled while it was under way
         elif outcome.delivered:
@@ -196,13 +196,27 @@ async def settle(delivery_id: UUID, outcome: Outcome) -> None:
         elif outcome.status == GONE or delivery.attempt_count >= len(SCHEDULE_S):
             delivery.status, delivery.next_attempt_at = DeliveryStatus.FAILED, None
             why = "it answered 410 Gone" if outcome.status == GONE else "every attempt failed"
-            await endpoint.filter(status=EndpointStatus.ENABLED).update(
-                status=EndpointStatus.AUTO_DISABLED, reason=why, updated_at=now()
-            )
+            await _switch_off(tx, delivery.endpoint_id, why)
         else:
             wait_s = wait_after(delivery.attempt_count, outcome.retry_after_s)
             delivery.next_attempt_at = now() + timedelta(seconds=wait_s)
         await delivery.save(using_db=tx)
+
+
+async def _switch_off(tx: BaseDBAsyncClient, endpoint_id: UUID, why: str) -> None:
+    """Disable an endpoint that nothing reaches, and tell those of the organisation that listen."""
+    rows = WebhookEndpoint.filter(id=endpoint_id, status=EndpointStatus.ENABLED).using_db(tx)
+    endpoint = await rows.select_for_update().get_or_none()
+    if endpoint is None:
+        return
+    endpoint.status, endpoint.reason = EndpointStatus.AUTO_DISABLED, why
+    await endpoint.save(using_db=tx)
+    told = {"endpoint_id": endpoint.id, "description": endpoint.description, "reason": why}
+    await trail.record(
+        tx, None, "webhook.auto_disabled", endpoint, after=told,
+        organization_id=endpoint.organization_id,
+    )  # fmt: skip
+    await emit(tx, endpoint.organization_id, "webhook.disabled", told)
 
 
 def wait_after(attempts: int, retry_after_s: float | None = None) -> float:

@@ -23,7 +23,10 @@ class DeliveryStatus(StrEnum):
 
 
 class WebhookEndpoint(TenantRecord):
-    """`secret` and `former_secret` are sealed: only with the server's own secret can they sign."""
+    """`secret` and `former_secret` are sealed: only with the server's own secret can they sign.
+
+    `public_key` is there where they are Ed25519 keys.
+    """
 
     url = fields.CharField(max_length=2048)
     description = fields.CharField(max_length=500, default="")
@@ -33,6 +36,7 @@ class WebhookEndpoint(TenantRecord):
     reason = fields.CharField(max_length=200, null=True)
     secret = fields.CharField(max_length=500)
     former_secret = fields.CharField(max_length=500, null=True)
+    public_key = fields.CharField(max_length=100, null=True)
     former_until = fields.DatetimeField(null=True)
 
     class Meta:

@@ -23,7 +23,7 @@ from control.webhooks.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from control.webhooks.outbox import owe, reopen
+from control.webhooks.outbox import body_of, owe, reopen
 from control.webhooks.schemas import (
     CreateEndpoint,
     DeliveryDetail,
@@ -37,7 +37,7 @@ from control.webhooks.schemas import (
     ReplayDeliveries,
     Replayed,
 )
-from control.webhooks.secrets import new_secret, seal
+from control.webhooks.secrets import new_key_pair, new_secret, seal
 
 blueprint = Blueprint("webhooks", url_prefix="/webhooks")
 SECRET = {"Cache-Control": "no-store"}
@@ -66,20 +66,27 @@ async def create_endpoint(request: Request) -> HTTPResponse:
     """Name a URL that is to be told; the secret is shown this once."""
     member, wanted = request.ctx.member, body(request, CreateEndpoint)
     _allowed(request, wanted.url)
-    secret = new_secret()
+    secret, public_key = _new_keys(asymmetric=wanted.signature == "v1a")
     async with in_transaction() as tx:
         endpoint = await WebhookEndpoint.create(
-            using_db=tx, organization_id=member.organization_id,
-            secret=seal(request.app.ctx.settings, secret), **wanted.model_dump(),
+            using_db=tx, organization_id=member.organization_id, public_key=public_key,
+            secret=seal(request.app.ctx.settings, secret),
+            **wanted.model_dump(exclude={"signature"}),
         )  # fmt: skip
         await trail.record(tx, member, "webhook.created", endpoint, after=wanted)
     return _with_secret(endpoint, secret, 201)
 
 
+def _new_keys(*, asymmetric: bool) -> tuple[str, str | None]:
+    """What signs, and the public key where there is one."""
+    return new_key_pair() if asymmetric else (new_secret(), None)
+
+
 def _with_secret(endpoint: WebhookEndpoint, secret: str, status: int) -> HTTPResponse:
     shown = EndpointOut.model_validate(endpoint).model_dump()
     headers = {"Location": f"/v1/webhooks/endpoints/{endpoint.id}", **SECRET}
-    return reply(EndpointWithSecret(**shown, secret=secret), status, headers)
+    told = None if endpoint.public_key else secret
+    return reply(EndpointWithSecret(**shown, secret=told), status, headers)
 
 
 @blueprint.get("/endpoints")
@@ -130,12 +137,14 @@ async def delete_endpoint(request: Request, endpoint_id: UUID) -> HTTPResponse:
 @blueprint.post("/endpoints/" + verb("endpoint_id", "rotate-secret"), ctx_role=Role.ADMIN)
 @spec(returns=EndpointWithSecret)
 async def rotate_secret(request: Request, endpoint_id: str) -> HTTPResponse:
-    """Make a new secret; for a day every delivery is signed with the former one too."""
-    member, secret = request.ctx.member, new_secret()
+    """Make a new secret or key; for a day every delivery is signed with the former one too."""
+    member = request.ctx.member
     async with in_transaction() as tx:
         rows = WebhookEndpoint.of(member).using_db(tx).select_for_update()
         endpoint = await find(rows, endpoint_id)
+        secret, public_key = _new_keys(asymmetric=endpoint.public_key is not None)
         endpoint.former_secret, endpoint.former_until = endpoint.secret, now() + GRACE
+        endpoint.public_key = public_key
         endpoint.secret = seal(request.app.ctx.settings, secret)
         await endpoint.save(using_db=tx)
         await trail.record(tx, member, "webhook.rotated", endpoint)
@@ -155,7 +164,8 @@ async def send_test(request: Request, endpoint_id: str) -> HTTPResponse:
     async with in_transaction() as tx:
         endpoint = await find(WebhookEndpoint.of(member).using_db(tx), endpoint_id)
         _must_be_enabled(endpoint)
-        delivery = await owe(tx, endpoint, "webhook.test", {"endpoint_id": endpoint.id})
+        content = await body_of(tx, "webhook.test", {"endpoint_id": endpoint.id})
+        delivery = await owe(tx, endpoint, "webhook.test", content)
     return reply(_detail(delivery), 202, {"Location": f"/v1/webhooks/deliveries/{delivery.id}"})
 
 

@@ -40,10 +40,15 @@ Description = Annotated[str, Field(max_length=500)]
 
 
 class CreateEndpoint(In):
+    """`signature` is `v1`, HMAC with a secret you keep, or `v1a`, Ed25519, which you check with the
+    endpoint's `public_key` and need keep no secret for.
+    """
+
     url: Url
     events: Events = [EVERYTHING]
     description: Description = ""
     headers: Headers = {}
+    signature: Literal["v1", "v1a"] = "v1"
 
 
 class EndpointPatch(Patch):
@@ -64,15 +69,16 @@ class EndpointOut(Out):
     headers: dict[str, str]
     status: EndpointStatus
     reason: str | None
+    public_key: str | None
     former_until: datetime | None
     created_at: datetime
     updated_at: datetime
 
 
 class EndpointWithSecret(EndpointOut):
-    """`secret` is shown this once: keep it."""
+    """`secret` is shown this once: keep it. Endpoints with a `public_key` have none to keep."""
 
-    secret: str
+    secret: str | None
 
 
 class EventType(Out):

@@ -1,12 +1,15 @@
 """Webhooks: owed in the transaction, signed by the standard, tried until they arrive."""
 
 import asyncio
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import httpx
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -109,9 +112,33 @@ class TestOutbox:
         assert told["type"] == "video.ingested"
         assert told["data"] == {"video_id": "v1", "name": "Grüße ☃"}
         assert told["timestamp"].endswith("Z")
+        assert isinstance(told["sequence"], int)
         row = await WebhookDelivery.get()
         assert (row.status, row.attempts[0]["status"]) == ("delivered", 200)
         assert await delivery.deliver_due(intranet) == 0
+
+    async def test_later_events_have_greater_numbers_and_all_endpoints_the_same(
+        self, client, owner, endpoint, receiver
+    ):
+        await client.post(
+            "/v1/webhooks/endpoints", headers=owner.headers, json={"url": receiver.url}
+        )
+        for name in ("a", "b"):
+            await tell(owner, name=name)
+        rows = [json.loads(row.content) for row in await WebhookDelivery.all()]
+        numbers = {
+            name: {r["sequence"] for r in rows if r["data"]["name"] == name} for name in "ab"
+        }
+        assert [len(found) for found in numbers.values()] == [1, 1]
+        assert max(numbers["a"]) < min(numbers["b"])
+
+    async def test_a_body_stays_below_twenty_kilobytes(self, owner, endpoint):
+        await tell(owner, finding_id="f1", title="ü" * 9000, before={"text": "x" * 19_000})
+        row = await WebhookDelivery.get()
+        assert len(row.content.encode()) < 20_000
+        told = json.loads(row.content)["data"]
+        assert (told["finding_id"], told["shortened"]) == ("f1", True)
+        assert told["title"] == "ü" * 500
 
     async def test_what_is_rolled_back_is_owed_to_nobody(self, owner, endpoint):
         async with in_transaction() as tx:
@@ -188,6 +215,26 @@ class TestAttempts:
         await tell(owner)
         assert await WebhookDelivery.all().count() == 1
 
+    async def test_the_others_are_told_once_of_one_that_is_switched_off(
+        self, client, owner, endpoint, receiver, intranet
+    ):
+        for _ in range(2):
+            await tell(owner)
+        watching = await client.post(
+            "/v1/webhooks/endpoints", headers=owner.headers,
+            json={"url": receiver.url, "events": ["webhook.disabled"]},
+        )  # fmt: skip
+        receiver.answers = [(410, {}), (410, {})]
+        await delivery.deliver_due(intranet)
+        (told,) = await WebhookDelivery.filter(endpoint_id=watching.json()["id"])
+        data = json.loads(told.content)["data"]
+        assert data["endpoint_id"] == endpoint["id"]
+        assert "410" in data["reason"]
+        logged = await client.get(
+            "/v1/audit/logs", headers=owner.headers, params={"action": "webhook.auto_disabled"}
+        )
+        assert [one["resource_id"] for one in logged.json()["items"]] == [endpoint["id"]]
+
     async def test_after_the_last_attempt_it_has_failed_and_so_has_the_endpoint(
         self, owner, endpoint, receiver, intranet
     ):
@@ -246,6 +293,38 @@ class TestSecrets:
         await delivery.deliver_due(intranet)
         with pytest.raises(WebhookVerificationError):
             Webhook(endpoint["secret"]).verify(receiver.heard[1].body, receiver.heard[1].headers)
+
+    async def test_with_a_key_pair_only_the_public_key_is_told(
+        self, client, owner, receiver, intranet
+    ):
+        """`v1a`: Ed25519 over id, timestamp and body (Standard Webhooks 1.0.0)."""
+        made = await client.post(
+            "/v1/webhooks/endpoints", headers=owner.headers,
+            json={"url": receiver.url, "signature": "v1a"},
+        )  # fmt: skip
+        assert made.status_code == 201, made.text
+        assert made.json()["secret"] is None
+        assert "whsk_" not in made.text
+        path = f"/v1/webhooks/endpoints/{made.json()['id']}:rotate-secret"
+        fresh = (await client.post(path, headers=owner.headers)).json()
+        keys = [made.json()["public_key"], fresh["public_key"]]
+        assert keys[0] != keys[1]
+        await tell(owner)
+        await delivery.deliver_due(intranet)
+        (heard,) = receiver.heard
+        signatures = heard.headers["webhook-signature"].split(" ")
+        content = b".".join(
+            [heard.headers[name].encode() for name in ("webhook-id", "webhook-timestamp")]
+            + [heard.body]
+        )
+        for key, text in zip(reversed(keys), signatures, strict=True):
+            assert key.startswith("whpk_")
+            version, _, signature = text.partition(",")
+            assert version == "v1a"
+            public = Ed25519PublicKey.from_public_bytes(base64.b64decode(key[5:]))
+            public.verify(base64.b64decode(signature), content)
+            with pytest.raises(InvalidSignature):
+                public.verify(base64.b64decode(signature), content + b" ")
 
     @pytest.mark.media
     def test_we_sign_as_the_known_answer_says(self, media):
