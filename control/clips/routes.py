@@ -26,6 +26,7 @@ from control.clips.schemas import (
     GenerateClips,
     StyleClip,
 )
+from control.dmca.blocks import refuse_held
 from control.errors import Invalid, pointed
 from control.jobs.models import Job, JobState
 from control.jobs.queue import enqueue, refuse_busy
@@ -152,6 +153,7 @@ async def delete_clip(request: Request, clip_id: UUID) -> HTTPResponse:
         clip = await find(Clip.of(member).using_db(tx).select_for_update(), clip_id)
         check_if_match(request, clip)
         await refuse_busy(tx, clip_id=clip.id)
+        await refuse_held(tx, member, video_id=clip.video_id)
         await trail.record(tx, member, "clip.deleted", clip, before={"title": clip.title})
         await ArtifactRow.filter(clip_id=clip.id).using_db(tx).delete()
         await clip.delete(using_db=tx)

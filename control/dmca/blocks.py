@@ -8,8 +8,9 @@ from uuid import UUID
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import RawSQL
-from tortoise.queryset import QuerySet
 
+from control.access import Member
+from control.artifacts.models import ArtifactRow
 from control.dmca.models import DmcaBlock
 from control.errors import Conflict, LegalReasons
 from control.videos.models import Video
@@ -19,7 +20,10 @@ ARTIFACT_BLOCKED = RawSQL(
     "AND b.sha256 IN (artifacts.sha256, "
     "(SELECT v.sha256 FROM videos v WHERE v.id = artifacts.video_id)))"
 )
-HELD = "SELECT 1 FROM dmca_notices WHERE legal_hold AND sha256s ?| $1::text[] LIMIT 1"
+HELD = """
+SELECT DISTINCT jsonb_array_elements_text(sha256s) AS sha256
+  FROM dmca_notices WHERE organization_id = $1 AND legal_hold
+"""
 VIDEO_BLOCKED = """
 SELECT 1 FROM dmca_blocks b JOIN videos v USING (organization_id, sha256) WHERE v.id = $1 LIMIT 1
 """
@@ -31,10 +35,20 @@ async def refuse_blocked_video(tx: BaseDBAsyncClient, video_id: UUID) -> None:
         raise LegalReasons
 
 
-async def refuse_held(tx: BaseDBAsyncClient, videos: QuerySet[Video]) -> None:
-    """Raise `Conflict` where a notice holds one of these videos as evidence."""
-    shas = [sha for sha in await videos.using_db(tx).values_list("sha256", flat=True) if sha]
-    if shas and await tx.execute_query_dict(HELD, [shas]):
+async def refuse_held(tx: BaseDBAsyncClient, member: Member, **whose: UUID) -> None:
+    """Raise `Conflict` where a notice holds something of this video or project as evidence.
+
+    `whose` is a `video_id` or a `project_id`; what was made of a recording is held with it.
+    """
+    held = await tx.execute_query_dict(HELD, [member.organization_id])
+    shas = [row["sha256"] for row in held]
+    if not shas:
+        return
+    videos = {"id" if name == "video_id" else name: value for name, value in whose.items()}
+    if (
+        await Video.of(member).filter(sha256__in=shas, **videos).using_db(tx).exists()
+        or await ArtifactRow.of(member).filter(sha256__in=shas, **whose).using_db(tx).exists()
+    ):
         raise Conflict("A legal hold keeps it: see the DMCA notices.", code="legal_hold")
 
 

@@ -1,5 +1,6 @@
 """DMCA notices: 17 U.S.C. 512(c)(3) and what follows from them."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -7,6 +8,8 @@ from uuid import UUID
 from tortoise import fields
 
 from control.records import TenantRecord
+
+STRIKE_LIFE = timedelta(days=90)
 
 
 class NoticeStatus(StrEnum):
@@ -16,6 +19,7 @@ class NoticeStatus(StrEnum):
     UPLOADER_NOTIFIED = "uploader_notified"
     COUNTER_RECEIVED = "counter_received"
     FORWARDED = "forwarded"
+    REPEAT_INFRINGER_ACTION = "repeat_infringer_action"
     COURT_HOLD = "court_hold"
     RESTORED = "restored"
     WITHDRAWN = "withdrawn"

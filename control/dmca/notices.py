@@ -1,19 +1,20 @@
 """The life of a notice: what is missing, who may move it where, and when content comes back."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import holidays
 from pydantic_core import to_jsonable_python
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from control.access import Member
 from control.artifacts.models import ArtifactRow
 from control.audit import trail
 from control.clips.models import Clip
-from control.dmca.models import DmcaBlock, DmcaNotice
+from control.dmca.models import STRIKE_LIFE, DmcaBlock, DmcaNotice
 from control.dmca.models import NoticeStatus as S
 from control.dmca.schemas import Claim, Material, NoticePatch
 from control.errors import Conflict, Invalid
@@ -27,8 +28,20 @@ from control.webhooks.outbox import emit
 MOVES: dict[S, tuple[S, ...]] = {
     S.INCOMPLETE: (S.REJECTED, S.WITHDRAWN),
     S.VALIDATED: (S.CONTENT_DISABLED, S.REJECTED, S.WITHDRAWN),
-    S.CONTENT_DISABLED: (S.UPLOADER_NOTIFIED, S.COUNTER_RECEIVED, S.COURT_HOLD, S.WITHDRAWN),
-    S.UPLOADER_NOTIFIED: (S.COUNTER_RECEIVED, S.COURT_HOLD, S.WITHDRAWN),
+    S.CONTENT_DISABLED: (
+        S.UPLOADER_NOTIFIED,
+        S.COUNTER_RECEIVED,
+        S.COURT_HOLD,
+        S.REPEAT_INFRINGER_ACTION,
+        S.WITHDRAWN,
+    ),
+    S.UPLOADER_NOTIFIED: (
+        S.COUNTER_RECEIVED,
+        S.COURT_HOLD,
+        S.REPEAT_INFRINGER_ACTION,
+        S.WITHDRAWN,
+    ),
+    S.REPEAT_INFRINGER_ACTION: (S.COUNTER_RECEIVED, S.COURT_HOLD, S.WITHDRAWN),
     S.COUNTER_RECEIVED: (S.FORWARDED, S.COURT_HOLD, S.WITHDRAWN),
     S.FORWARDED: (S.RESTORED, S.COURT_HOLD, S.WITHDRAWN),
     S.COURT_HOLD: (S.RESTORED, S.WITHDRAWN),
@@ -37,7 +50,7 @@ MOVES: dict[S, tuple[S, ...]] = {
     S.REJECTED: (),
 }
 RELEASED = (S.RESTORED, S.WITHDRAWN, S.REJECTED)
-STRIKE_LIFE = timedelta(days=90)
+REPEATED = 3
 NOT_BEFORE_DAYS, NOT_AFTER_DAYS = 10, 14
 
 
@@ -105,6 +118,12 @@ async def change(
         await _tell(tx, notice)
 
 
+def strikes(member: Member) -> QuerySet[DmcaNotice]:
+    """The takedowns that count against the organisation now (17 U.S.C. 512(i)(1)(A))."""
+    recent = DmcaNotice.of(member).filter(disabled_at__gte=now() - STRIKE_LIFE)
+    return recent.exclude(status__in=RELEASED)
+
+
 async def restore_due() -> int:
     """Put back what no court has claimed by the 14th business day; returns how many."""
     due = DmcaNotice.filter(status=S.FORWARDED, restore_not_after__lte=now().date())
@@ -156,6 +175,12 @@ async def _move(
             notice.counter_notice = patch.counter_notice.model_dump(mode="json")
             notice.restore_not_before = business_day(today, NOT_BEFORE_DAYS)
             notice.restore_not_after = business_day(today, NOT_AFTER_DAYS)
+        case S.REPEAT_INFRINGER_ACTION if (count := await strikes(member).using_db(tx).count()) < (
+            REPEATED
+        ):
+            raise Conflict(
+                f"The organisation has {count} strikes of {REPEATED}.", code="too_few_strikes"
+            )
         case S.RESTORED if notice.restore_not_before and today < notice.restore_not_before:
             raise Conflict(
                 f"Content may come back from {notice.restore_not_before} on, the 10th business "
@@ -175,8 +200,7 @@ async def _disable(tx: BaseDBAsyncClient, member: Member, notice: DmcaNotice) ->
             using_db=tx, organization_id=member.organization_id, notice_id=notice.id, sha256=sha256
         )
     notice.disabled_at = now()
-    earlier = DmcaNotice.of(member).filter(disabled_at__gte=notice.disabled_at - STRIKE_LIFE)
-    notice.strike = 1 + await earlier.exclude(status__in=RELEASED).using_db(tx).count()
+    notice.strike = 1 + await strikes(member).using_db(tx).count()
     videos = Video.of(member).using_db(tx).filter(sha256__in=notice.sha256s)
     ids = await videos.values_list("id", flat=True)
     running = Job.of(member).filter(video_id__in=ids).using_db(tx)

@@ -9,15 +9,15 @@ from control.access import Role
 from control.bodies import body, query, reply
 from control.dmca import notices
 from control.dmca.models import DmcaNotice
-from control.dmca.schemas import Claim, NoticeOut, NoticePatch, NoticeQuery
+from control.dmca.schemas import Claim, NoticeOut, NoticePatch, NoticeQuery, StrikeOut
 from control.openapi import spec
 from control.paging import Page, listing
 from control.records import check_if_match, find
 
-blueprint = Blueprint("dmca", url_prefix="/dmca/notices")
+blueprint = Blueprint("dmca", url_prefix="/dmca")
 
 
-@blueprint.post("/")
+@blueprint.post("/notices")
 @spec(body=Claim, returns=NoticeOut, status=201)
 async def submit_notice(request: Request) -> HTTPResponse:
     """Submit a notice of claimed infringement.
@@ -30,7 +30,7 @@ async def submit_notice(request: Request) -> HTTPResponse:
     return reply(NoticeOut.model_validate(notice), 201, location)
 
 
-@blueprint.get("/", ctx_role=Role.REVIEWER)
+@blueprint.get("/notices", ctx_role=Role.REVIEWER)
 @spec(query=NoticeQuery, lists=NoticeOut)
 async def list_notices(request: Request) -> HTTPResponse:
     """The organisation's notices, newest first."""
@@ -40,14 +40,14 @@ async def list_notices(request: Request) -> HTTPResponse:
     return await listing(rows, NoticeOut, Page.of(request))
 
 
-@blueprint.get("/<notice_id:uuid>", ctx_role=Role.REVIEWER)
+@blueprint.get("/notices/<notice_id:uuid>", ctx_role=Role.REVIEWER)
 @spec(returns=NoticeOut)
 async def get_notice(request: Request, notice_id: UUID) -> HTTPResponse:
     """One notice."""
     return reply(NoticeOut.model_validate(await find(DmcaNotice.of(request.ctx.member), notice_id)))
 
 
-@blueprint.patch("/<notice_id:uuid>", ctx_role=Role.ADMIN)
+@blueprint.patch("/notices/<notice_id:uuid>", ctx_role=Role.ADMIN)
 @spec(body=NoticePatch, returns=NoticeOut)
 async def change_notice(request: Request, notice_id: UUID) -> HTTPResponse:
     """Supply what was missing, move the notice on, or put it under a legal hold."""
@@ -57,3 +57,11 @@ async def change_notice(request: Request, notice_id: UUID) -> HTTPResponse:
         check_if_match(request, notice)
         await notices.change(tx, member, notice, patch)
     return reply(NoticeOut.model_validate(notice))
+
+
+@blueprint.get("/strikes", ctx_role=Role.REVIEWER)
+@spec(lists=StrikeOut)
+async def list_strikes(request: Request) -> HTTPResponse:
+    """The takedowns of the last 90 days that count, newest first; a released one no longer does."""
+    rows = notices.strikes(request.ctx.member)
+    return await listing(rows, StrikeOut, Page.of(request), order=("-disabled_at", "id"))

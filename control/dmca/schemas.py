@@ -1,13 +1,13 @@
 """What notices and counter-notices look like from outside."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from control.bodies import In, Out, Patch
-from control.dmca.models import NoticeStatus
+from control.dmca.models import STRIKE_LIFE, NoticeStatus
 from control.users.schemas import Email
 
 Line = Annotated[str, Field(min_length=1, max_length=500)]
@@ -96,6 +96,20 @@ class NoticeOut(Out):
     history: list[NoticeMove]
     created_at: datetime
     updated_at: datetime
+
+
+class StrikeOut(Out):
+    """A takedown that counts against the organisation until `expires_at`."""
+
+    columns: ClassVar[dict[str, str]] = {"notice_id": "id"}
+
+    notice_id: UUID
+    status: NoticeStatus
+    disabled_at: datetime
+
+    @computed_field
+    def expires_at(self) -> datetime:
+        return self.disabled_at + STRIKE_LIFE
 
 
 class NoticeQuery(In):

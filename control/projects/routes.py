@@ -16,7 +16,6 @@ from control.projects.models import Project
 from control.projects.schemas import CreateProject, ProjectOut, ProjectPatch
 from control.projects.status import VIDEOS, add_status
 from control.records import amend, check_if_match, find
-from control.videos.models import Video
 
 blueprint = Blueprint("projects", url_prefix="/projects")
 
@@ -71,7 +70,7 @@ async def delete_project(request: Request, project_id: UUID) -> HTTPResponse:
         project = await find(Project.of(member).using_db(tx).select_for_update(), project_id)
         check_if_match(request, project)
         await refuse_busy(tx, project_id=project.id)
-        await refuse_held(tx, Video.filter(project_id=project.id))
+        await refuse_held(tx, member, project_id=project.id)
         await trail.record(tx, member, "project.deleted", project, before={"name": project.name})
         await project.delete(using_db=tx)
     return empty()

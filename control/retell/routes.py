@@ -9,6 +9,7 @@ from control.access import Member
 from control.audit import trail
 from control.bodies import body, reply
 from control.clips.cuts import style_of
+from control.dmca.blocks import refuse_held
 from control.errors import Conflict, Invalid
 from control.jobs.models import Job
 from control.jobs.queue import enqueue
@@ -156,6 +157,7 @@ async def delete_retelling(request: Request, project_id: UUID, retell_id: UUID) 
         job = await Job.of(member).using_db(tx).get_or_none(id=row.job_id)
         if job and job.state not in TERMINAL:
             raise Conflict("A job is at work on it: cancel it first.", code="retell_busy")
+        await refuse_held(tx, member, video_id=row.video_id)
         await trail.record(
             tx, member, "retell.deleted", ("retell", row.id), before={"title": row.title}
         )

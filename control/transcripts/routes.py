@@ -14,6 +14,7 @@ from control.artifacts.schemas import StaleArtifact
 from control.audit import trail
 from control.bodies import body, query, reply
 from control.clips.models import Clip
+from control.dmca.blocks import refuse_held
 from control.errors import Conflict, Invalid
 from control.jobs.queue import enqueue
 from control.jobs.schemas import JobOut, accepted
@@ -178,6 +179,7 @@ async def delete_transcript(request: Request, video_id: UUID, transcript_id: UUI
         rows = Transcript.of(member).filter(video_id=video_id).using_db(tx).select_for_update()
         transcript = await find(rows, transcript_id)
         check_if_match(request, transcript)
+        await refuse_held(tx, member, video_id=video_id)
         await trail.record(
             tx, member, "transcript.deleted", transcript, before={"engine": transcript.engine}
         )

@@ -202,7 +202,7 @@ async def delete_video(request: Request, video_id: UUID) -> HTTPResponse:
         video = await find(Video.of(member).using_db(tx).select_for_update(), video_id)
         check_if_match(request, video)
         await refuse_busy(tx, video_id=video.id)
-        await refuse_held(tx, Video.filter(id=video.id))
+        await refuse_held(tx, member, video_id=video.id)
         await trail.record(tx, member, "video.deleted", video, before={"filename": video.filename})
         await ArtifactRow.filter(video_id=video.id).using_db(tx).delete()
         await video.delete(using_db=tx)

@@ -1,6 +1,6 @@
 """DMCA: a notice has six elements, a takedown reaches all, and content comes back in time."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -186,6 +186,25 @@ class TestTakedown:
         await move(second, status="withdrawn")
         await DmcaNotice.filter(strike=1).update(disabled_at=now() - timedelta(days=91))
         assert (await down(submit, move))["strike"] == 1
+
+    async def test_strikes_are_listed_until_they_expire(self, client, owner, submit, move):
+        first, second = await down(submit, move), await down(submit, move)
+
+        async def listed():
+            answer = await client.get("/v1/dmca/strikes", headers=owner.headers)
+            return answer.json()["items"]
+
+        strikes = await listed()
+        assert [one["notice_id"] for one in strikes] == [second["id"], first["id"]]
+        ends = datetime.fromisoformat(strikes[0]["expires_at"])
+        assert ends - datetime.fromisoformat(strikes[0]["disabled_at"]) == timedelta(days=90)
+        refused = await move(second, 409, status="repeat_infringer_action")
+        assert refused["code"] == "too_few_strikes"
+        third = await down(submit, move)
+        assert (await move(third, status="repeat_infringer_action"))["strike"] == 3
+        await move(first, status="withdrawn")
+        await DmcaNotice.filter(id=second["id"]).update(disabled_at=now() - timedelta(days=91))
+        assert [one["notice_id"] for one in await listed()] == [third["id"]]
 
     async def test_of_two_notices_holds_until_both_are_released(
         self, client, owner, video, submit, move
