@@ -29,6 +29,7 @@ async def sweep(settings: Settings) -> None:
     from control.audit import chain
     from control.auth import sessions
     from control.dmca import notices
+    from control.jobs.lifecycle import end_overlong
     from control.jobs.lifecycle import sweep as sweep_once
     from control.storage import open_store
     from control.videos import uploads
@@ -42,6 +43,7 @@ async def sweep(settings: Settings) -> None:
                 await idempotency.forget_expired()
                 await notices.restore_due()
                 await uploads.expire(store)
+                await end_overlong(settings.job_max_s)
             await chain.extend()
         except Exception:
             logger.exception("the sweep failed; it will run again")

@@ -93,6 +93,9 @@ class Settings:
     idempotency_s: int = knob("CUTROOM_IDEMPOTENCY_S", 86400, "how long a key is kept", "s")
     lease_s: float = knob("CUTROOM_LEASE_S", 60.0, "a silent worker is given up after this", "s")
     job_attempts: int = knob("CUTROOM_JOB_ATTEMPTS", 3, "attempts before a job is given up")
+    job_max_s: float = knob(
+        "CUTROOM_JOB_MAX_S", 48 * 3600.0, "an attempt that runs longer has hung, and fails", "s"
+    )
     upload_s: int = knob("CUTROOM_UPLOAD_S", 3600, "how long an upload link works", "s")
     download_s: int = knob("CUTROOM_DOWNLOAD_S", 900, "how long a download link works", "s")
     play_s: int = knob(

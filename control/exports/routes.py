@@ -15,7 +15,7 @@ from control.clips.models import Clip, ClipStatus
 from control.errors import Conflict, Invalid
 from control.exports.schemas import Exporting, ExportPreset, ExportProject
 from control.jobs.queue import enqueue
-from control.jobs.schemas import accepted
+from control.jobs.schemas import COMPUTED, accepted
 from control.openapi import spec
 from control.paging import Page, listed
 from control.projects.models import Project
@@ -53,7 +53,7 @@ async def export_project(request: Request, project_id: UUID) -> HTTPResponse:
                 priority=wanted.priority, max_attempts=settings.job_attempts, force=wanted.force,
             )  # fmt: skip
             jobs.append(accepted(job, deduplicated=found))
-    answer = Exporting(**jobs[0].model_dump(exclude={"wait_s", "run_s"}), jobs=jobs)
+    answer = Exporting(**jobs[0].model_dump(exclude=COMPUTED), jobs=jobs)
     return reply(answer, 202, {"Location": f"/v1/jobs/{jobs[0].id}"})
 
 

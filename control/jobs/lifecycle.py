@@ -36,6 +36,10 @@ LOST = Problem(
     code="worker_lost",
     detail="Its worker stopped answering on every attempt; see the worker's log, then retry.",
 )
+TIMED_OUT = Problem(
+    code="timed_out",
+    detail="It ran longer than CUTROOM_JOB_MAX_S allows: retry it, its finished steps are kept.",
+)
 
 
 def worker_token(settings: Settings, job: Job) -> str:
@@ -126,6 +130,8 @@ def directive(state: JobState) -> Directive:
 
 async def _apply(tx: BaseDBAsyncClient, settings: Settings, job: Job, report: Report) -> None:
     moved = report.progress > job.progress or report.step != job.step
+    if moved:
+        job.moved_at = now()
     job.report_seq = report.seq
     job.progress = max(job.progress, report.progress)
     job.step = report.step
@@ -158,7 +164,8 @@ async def _apply(tx: BaseDBAsyncClient, settings: Settings, job: Job, report: Re
 
 
 REPORTED = [
-    "report_seq", "progress", "step", "steps", "effective", "cached", "lease_until", "updated_at",
+    "report_seq", "progress", "step", "steps", "effective", "cached", "lease_until", "moved_at",
+    "updated_at",
 ]  # fmt: skip
 
 
@@ -206,6 +213,19 @@ async def release(jobs: list[Job]) -> None:
             for row in held:
                 if row.state in ACTIVE:
                     await _set(tx, row, after(Move.RELEASE, row.state), attempt=row.attempt - 1)
+
+
+async def end_overlong(max_s: float) -> int:
+    """Fail jobs whose attempt runs longer than `max_s`, however alive its worker says it is."""
+    began = now() - timedelta(seconds=max_s)
+    overlong = Job.filter(state__in=ACTIVE, started_at__lt=began)
+    ids = await overlong.values_list("id", flat=True)
+    for job_id in ids:
+        async with in_transaction() as tx:
+            job = await Job.filter(id=job_id).using_db(tx).select_for_update().get()
+            if job.state in ACTIVE and job.started_at and job.started_at < began:
+                await _fail(tx, job, TIMED_OUT, Move.FAIL)
+    return len(ids)
 
 
 async def sweep(*, everything: bool = False) -> int:

@@ -27,6 +27,7 @@ class JobState(StrEnum):
 class Job(TenantRecord):
     """A piece of work; `attempt` fences its workers, `report_seq` their reports.
 
+    `moved_at` is when this attempt last got any further.
     The queue's own index is written by hand in the migration 0010: Tortoise knows no descending
     columns, and a claim must not sort all that waits.
     """
@@ -57,6 +58,7 @@ class Job(TenantRecord):
     metadata: Any = fields.JSONField(default=dict)
     queued_at = fields.DatetimeField(auto_now_add=True)
     started_at: datetime | None = fields.DatetimeField(null=True)
+    moved_at: datetime | None = fields.DatetimeField(null=True)
     finished_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta:

@@ -27,7 +27,7 @@ WITH next AS MATERIALIZED (
     SELECT id FROM jobs WHERE state = 'queued' AND kind = $1
      ORDER BY priority DESC, queued_at, id LIMIT $2 FOR UPDATE SKIP LOCKED)
 UPDATE jobs SET state = 'running', attempt = attempt + 1, report_seq = 0, lease_until = $3,
-       started_at = $4, updated_at = $4, problem = NULL
+       started_at = $4, moved_at = $4, updated_at = $4, problem = NULL
   FROM next WHERE jobs.id = next.id
 RETURNING jobs.*"""
 

@@ -1,6 +1,6 @@
 """What a job looks like from outside."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -8,11 +8,17 @@ from pydantic import Field, JsonValue, computed_field
 
 from control.bodies import In, Out, Patch
 from control.jobs.models import Job, JobState
+from control.jobs.states import ACTIVE
+from control.records import now
 from ray_jobs.contract import JobKind, Problem, StepReport
+
+STALLED = timedelta(minutes=10)
+COMPUTED = {"wait_s", "run_s", "stalled"}
 
 
 class JobOut(Out):
-    """`wait_s` and `run_s` are of the last attempt, null while it waits for another.
+    """`wait_s` and `run_s` are of the last attempt, null while it waits for another; `stalled` says
+    that it runs and has not got any further for ten minutes.
 
     `deduplicated` says it was there already.
     """
@@ -37,6 +43,7 @@ class JobOut(Out):
     updated_at: datetime
     queued_at: datetime
     started_at: datetime | None
+    moved_at: datetime | None
     finished_at: datetime | None
     deduplicated: bool = False
 
@@ -51,6 +58,11 @@ class JobOut(Out):
         if self.started_at is None or self.finished_at is None:
             return None
         return round((self.finished_at - self.started_at).total_seconds(), 3)
+
+    @computed_field
+    def stalled(self) -> bool:
+        since = self.moved_at if self.state in ACTIVE else None
+        return since is not None and now() - since > STALLED
 
 
 class JobDetail(JobOut):

@@ -13,7 +13,7 @@ from control.dmca.blocks import refuse_held
 from control.errors import Conflict, Invalid
 from control.jobs.models import Job
 from control.jobs.queue import enqueue
-from control.jobs.schemas import accepted
+from control.jobs.schemas import COMPUTED, accepted
 from control.jobs.states import TERMINAL
 from control.openapi import spec
 from control.paging import Page, listing
@@ -78,7 +78,7 @@ async def retell_project(request: Request, project_id: UUID) -> HTTPResponse:
             known.job_id = job.id
             await known.save(using_db=tx, update_fields=["job_id", "updated_at"])
     answer = Retelling(
-        **accepted(job, deduplicated=found).model_dump(exclude={"wait_s", "run_s"}),
+        **accepted(job, deduplicated=found).model_dump(exclude=COMPUTED),
         retell=await shown(known or row),
     )
     return reply(answer, 202, {"Location": f"/v1/jobs/{job.id}"})
@@ -139,7 +139,7 @@ async def render_retelling(request: Request, project_id: UUID, retell_id: str) -
         row = await find(rows, retell_id)
         job, found = await render(tx, member, settings, row)
     answer = Retelling(
-        **accepted(job, deduplicated=found).model_dump(exclude={"wait_s", "run_s"}),
+        **accepted(job, deduplicated=found).model_dump(exclude=COMPUTED),
         retell=await shown(row),
     )
     return reply(answer, 202, {"Location": f"/v1/jobs/{job.id}"})

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from control.jobs.lifecycle import release, sweep, worker_token
+from control.jobs.lifecycle import end_overlong, release, sweep, worker_token
 from control.jobs.models import Job, JobEvent
 from control.jobs.queue import claim
 from control.records import now
@@ -284,6 +284,32 @@ class TestFailures:
         await sweep(everything=True)
         job = await jobs.get(hand.job)
         assert (job["state"], job["max_attempts"] - job["attempt"]) == ("queued", 3)
+
+
+class TestHanging:
+    async def test_a_worker_that_reports_and_gets_nowhere_is_said_to_stall(self, jobs):
+        hand = await jobs.running()
+        await hand.report(progress=0.2, step="recognise")
+        assert not (await jobs.get(hand.job))["stalled"]
+        await Job.filter(id=hand.job.id).update(moved_at=now() - timedelta(minutes=11))
+        await hand.report(progress=0.2, step="recognise")
+        assert (await jobs.get(hand.job))["stalled"]
+        await hand.report(progress=0.21, step="recognise")
+        assert not (await jobs.get(hand.job))["stalled"]
+        await hand.report("failed", progress=0.21, problem=FINAL)
+        await Job.filter(id=hand.job.id).update(moved_at=now() - timedelta(days=1))
+        assert not (await jobs.get(hand.job))["stalled"]
+
+    async def test_an_attempt_has_an_end_however_alive_it_is(self, jobs):
+        hand = await jobs.running()
+        assert await end_overlong(3600) == 0
+        await Job.filter(id=hand.job.id).update(started_at=now() - timedelta(seconds=3601))
+        assert await end_overlong(3600) == 1
+        job = await jobs.get(hand.job)
+        assert (job["state"], job["problem"]["code"]) == ("failed", "timed_out")
+        assert (await hand.report(progress=0.9)).status_code == 409
+        assert (await jobs.do("retry", hand.job))["state"] == "queued"
+        assert await end_overlong(3600) == 0
 
 
 class TestRelease:
