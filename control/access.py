@@ -180,7 +180,7 @@ class _Caller:
 
 
 async def _caller(request: Request) -> _Caller:
-    from control.auth import keys, tokens
+    from control.auth import keys, tickets, tokens
 
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" and _is_websocket(request):
@@ -195,6 +195,12 @@ async def _caller(request: Request) -> _Caller:
     token = token.strip()
     if token.startswith(keys.MARK):
         holder = await keys.holder_of(token)
+        return _Caller(holder.user_id, holder.organization_id, holder.role)
+    if token.startswith(tickets.MARK) and _is_websocket(request):
+        # Redeemed once for the socket, whose membership is looked at again and again.
+        if not hasattr(request.ctx, "ticket"):
+            request.ctx.ticket = await tickets.redeem(token)
+        holder = request.ctx.ticket
         return _Caller(holder.user_id, holder.organization_id, holder.role)
     return _Caller(tokens.user_of(token, request.app.ctx.settings))
 

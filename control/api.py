@@ -45,6 +45,7 @@ USER: BlueprintGroup = Blueprint.group(
 
 MEMBER: BlueprintGroup = Blueprint.group(
     auth.keys,
+    auth.tickets,
     organizations.members,
     projects.blueprint,
     videos.blueprint,

@@ -91,7 +91,7 @@ class ProblemDetails(BaseModel):
 
 
 class WebSocketQuery(BaseModel):
-    """Browsers cannot give a WebSocket headers."""
+    """Browsers cannot give a WebSocket headers: `token` is an access token, or a ticket."""
 
     token: str
     org_id: UUID

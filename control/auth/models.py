@@ -49,6 +49,21 @@ class ApiKey(TenantRecord):
         indexes = (("organization_id", "created_at", "id"),)
 
 
+class StreamTicket(TenantRecord):
+    """A WebSocket that may be opened once; only the ticket's SHA-256 is kept."""
+
+    user: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
+        "models.User", related_name=False, on_delete=fields.CASCADE
+    )
+    user_id: UUID
+    role = fields.CharEnumField(Role, max_length=32)
+    digest = fields.CharField(max_length=64, unique=True)
+    expires_at = fields.DatetimeField(db_index=True)
+
+    class Meta:
+        table = "stream_tickets"
+
+
 class SignInAttempt(Model):
     """Failures in a row of one address from one place, known user or not."""
 

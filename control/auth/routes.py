@@ -19,9 +19,11 @@ from control.auth.schemas import (
     MyOrganization,
     NewKey,
     PasswordGrant,
+    TicketOut,
     TokenOut,
 )
 from control.auth.sessions import refresh, sign_in
+from control.auth.tickets import LIFE_S, issue
 from control.bodies import body, parsed_json, refuse_nul, reply
 from control.errors import Invalid, pointed
 from control.openapi import spec
@@ -35,6 +37,7 @@ door = Blueprint("auth", url_prefix="/auth")
 blueprint = Blueprint("me", url_prefix="/auth")
 
 keys = Blueprint("keys", url_prefix="/auth/keys")
+tickets = Blueprint("tickets", url_prefix="/auth/tickets")
 
 NOT_KEPT = {"Cache-Control": "no-store"}
 
@@ -94,6 +97,14 @@ async def get_me(request: Request) -> HTTPResponse:
         for row in rows
     ]
     return reply(Me(user=UserOut.model_validate(user), organizations=organizations))
+
+
+@tickets.post("/", ctx_role=Role.VIEWER)
+@spec(returns=TicketOut, status=201)
+async def create_ticket(request: Request) -> HTTPResponse:
+    """Get a ticket that opens one WebSocket, so that no lasting token stands in its URL."""
+    shown = TicketOut(ticket=await issue(request.ctx.member), expires_in=LIFE_S)
+    return reply(shown, 201, NOT_KEPT)
 
 
 @keys.post("/", ctx_role=Role.VIEWER)

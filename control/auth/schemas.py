@@ -78,6 +78,13 @@ class NewKey(KeyOut):
     key: str
 
 
+class TicketOut(Out):
+    """`ticket` goes where a WebSocket wants its `token`: once, within `expires_in` seconds."""
+
+    ticket: str
+    expires_in: int
+
+
 class MyOrganization(Out):
     id: UUID
     name: str

@@ -10,7 +10,7 @@ from tortoise.transactions import in_transaction
 
 from control import database
 from control.audit import trail
-from control.auth.models import RefreshToken, SignInAttempt
+from control.auth.models import RefreshToken, SignInAttempt, StreamTicket
 from control.auth.passwords import matches
 from control.auth.schemas import TokenOut
 from control.auth.tokens import sign
@@ -110,6 +110,7 @@ async def end_all(using: BaseDBAsyncClient, user_id: UUID) -> None:
 async def forget_expired() -> None:
     """Remove what no longer decides anything; for the sweep."""
     await RefreshToken.filter(expires_at__lt=now()).delete()
+    await StreamTicket.filter(expires_at__lt=now()).delete()
     await SignInAttempt.filter(last_at__lt=now() - FORGIVEN_AFTER).delete()
 
 

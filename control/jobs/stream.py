@@ -3,6 +3,7 @@
 import asyncio
 from functools import lru_cache
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import Field, ValidationError
@@ -12,7 +13,7 @@ from sanic.server.websockets.impl import WebsocketImplProtocol
 
 from control.access import member_of
 from control.bodies import In, query
-from control.errors import ApiError
+from control.errors import ApiError, Forbidden
 from control.events import Hub
 from control.jobs.models import Job, JobEvent
 from control.jobs.schemas import JobOut
@@ -37,12 +38,13 @@ async def job_events(request: Request, socket: WebsocketImplProtocol, job_id: UU
     """Follow a job; `after_seq` replays what came after that event.
 
     Closes with 1000 after the event that ends the job, and with 4400 for a malformed query, 4401
-    for a bad token, 4403 for a member who may not, 4404 for a job that is not theirs; a membership
-    that ends meanwhile closes within RECHECK_S.
+    for a bad token, 4403 for a member who may not and for pages of other sites, 4404 for a job that
+    is not theirs; a membership that ends meanwhile closes within RECHECK_S.
     """
     try:
         if request.ctx.refusal:
             raise request.ctx.refusal
+        _check_origin(request)
         seen = query(request, After).after_seq
         job = await find(Job.of(request.ctx.member), job_id)
     except (ApiError, ValidationError) as error:
@@ -91,6 +93,15 @@ async def _until_refused(request: Request, socket: WebsocketImplProtocol) -> Non
         await _refuse(socket, error)
     finally:
         gone.cancel()
+
+
+def _check_origin(request: Request) -> None:
+    """Raise `Forbidden` for a page of another site; programs name no origin, and may."""
+    settings, origin = request.app.ctx.settings, request.headers.get("origin")
+    ours = {request.headers.get("host"), urlsplit(settings.base_url).netloc}
+    allowed = {"*", origin} & set(settings.cors_origins)
+    if origin and not allowed and urlsplit(origin).netloc not in ours:
+        raise Forbidden("Pages of this site may not listen.", code="origin_not_allowed")
 
 
 async def _refuse(socket: WebsocketImplProtocol, error: ApiError | ValidationError) -> None:

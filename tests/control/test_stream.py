@@ -10,10 +10,13 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from control.access import Role
+from control.auth import sessions
+from control.auth.models import StreamTicket
 from control.events import publish
 from control.jobs import stream
 from control.jobs.models import Job
 from control.organizations.models import Membership, MemberStatus
+from control.records import now
 from ray_jobs.contract import JobKind
 from tests.control.media_jobs import claimed, ingested
 
@@ -36,10 +39,11 @@ async def job(client, owner):
 
 @pytest.fixture
 def follow(app):
-    def open_socket(person, job_id, **query):
+    def open_socket(person, job_id, origin=None, **query):
         base = app.ctx.settings.local_url.replace("http", "ws", 1)
         asked = {"token": person.token, "org_id": str(person.organization_id)} | query
-        return connect(f"{base}/v1/jobs/{job_id}/events?{httpx.QueryParams(asked)}")
+        url = f"{base}/v1/jobs/{job_id}/events?{httpx.QueryParams(asked)}"
+        return connect(url, origin=origin)
 
     return open_socket
 
@@ -102,6 +106,23 @@ class TestRefusals:
             assert socket.close_code == code
             assert socket.close_reason
 
+    @pytest.mark.parametrize(
+        ("origin", "allowed"),
+        [("https://evil.example", False), ("null", False), ("https://app.example", True)],
+    )
+    async def test_a_page_of_another_site_hears_nothing(
+        self, app, owner, job, follow, configured, origin, allowed
+    ):
+        configured(cors_origins=("https://app.example",))
+        async with follow(owner, job["id"], origin=origin) as socket:
+            if allowed:
+                assert json.loads(await socket.recv())["type"] == "snapshot"
+            else:
+                assert await told(socket) == []
+                assert (socket.close_code, socket.close_reason) == (4403, "origin_not_allowed")
+        async with follow(owner, job["id"], origin=app.ctx.settings.local_url) as socket:
+            assert json.loads(await socket.recv())["type"] == "snapshot"
+
     async def test_a_stranger_does_not_find_the_job(self, other_org, job, follow):
         async with follow(other_org, job["id"]) as socket:
             assert await told(socket) == []
@@ -131,6 +152,58 @@ class TestRefusals:
         query = {"token": owner.token, "org_id": str(owner.organization_id)}
         answer = await client.get("/v1/projects", headers=headers, params=query)
         assert answer.status_code == 401
+
+
+class TestTickets:
+    @pytest.fixture
+    def ticket(self, client):
+        async def get(person):
+            answer = await client.post("/v1/auth/tickets", headers=person.headers)
+            assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
+            return answer.json()["ticket"]
+
+        return get
+
+    async def test_a_ticket_opens_one_socket_once_and_nothing_else(
+        self, client, owner, job, follow, ticket, monkeypatch
+    ):
+        monkeypatch.setattr(stream, "RECHECK_S", 0.05)
+        once = await ticket(owner)
+        async with follow(owner, job["id"], token=once) as socket:
+            assert json.loads(await socket.recv())["type"] == "snapshot"
+            assert json.loads(await socket.recv())["type"] == "job.queued"
+            with pytest.raises(TimeoutError):  # it outlives the membership's rechecks
+                await asyncio.wait_for(socket.recv(), 0.3)
+        async with follow(owner, job["id"], token=once) as socket:
+            assert await told(socket) == []
+            assert socket.close_code == 4401
+        headers = {**owner.headers, "Authorization": f"Bearer {await ticket(owner)}"}
+        assert (await client.get("/v1/projects", headers=headers)).status_code == 401
+
+    async def test_a_ticket_runs_out_and_is_forgotten(self, owner, job, follow, ticket):
+        late = await ticket(owner)
+        await StreamTicket.all().update(expires_at=now())
+        async with follow(owner, job["id"], token=late) as socket:
+            await told(socket)
+            assert socket.close_code == 4401
+        await ticket(owner)
+        await StreamTicket.all().update(expires_at=now())
+        await sessions.forget_expired()
+        assert not await StreamTicket.exists()
+
+    async def test_a_ticket_is_for_its_organisation_and_ends_with_the_membership(
+        self, owner, other_org, member_of, job, follow, ticket, monkeypatch
+    ):
+        monkeypatch.setattr(stream, "RECHECK_S", 0.1)
+        async with follow(owner, job["id"], token=await ticket(other_org)) as socket:
+            await told(socket)
+            assert socket.close_code == 4404
+        member = await member_of(Role.VIEWER)
+        async with follow(member, job["id"], token=await ticket(member)) as socket:
+            await socket.recv()
+            await Membership.filter(id=member.membership.id).update(status=MemberStatus.SUSPENDED)
+            await told(socket)
+            assert socket.close_code == 4403
 
 
 async def test_many_listeners_hear_the_same(app, client, owner, job, follow):
