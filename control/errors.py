@@ -10,12 +10,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asyncpg import DataError
+from asyncpg import DataError, PostgresConnectionError
+from asyncpg.exceptions import OperatorInterventionError, TooManyConnectionsError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, to_json
 from sanic import HTTPResponse, Request, Sanic
 from sanic.exceptions import MethodNotAllowed, SanicException
-from tortoise.exceptions import IntegrityError, OperationalError
+from tortoise.exceptions import DBConnectionError, IntegrityError, OperationalError
 from tortoise.exceptions import ValidationError as ColumnError
 
 log = logging.getLogger("cutroom.errors")
@@ -134,6 +135,12 @@ CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed", 408: "
          413: "too_large", 416: "range_not_satisfiable", 417: "expectation_failed",
          426: "upgrade_required", 503: "unavailable"}  # fmt: skip
 
+# How a database that is shut down, starts, or is cut off shows itself.
+AWAY = (
+    ConnectionError, DBConnectionError, PostgresConnectionError, OperatorInterventionError,
+    TooManyConnectionsError,
+)  # fmt: skip
+
 
 def pointed(error: ValidationError, *, below: int = 0) -> Sequence[Pointed]:
     """Pydantic's findings as `{at, message}`, never the offending input itself.
@@ -192,7 +199,8 @@ def as_problem(error: Exception) -> ApiError:
             problem.title = problem.code.replace("_", " ").capitalize()
             return problem
         case _:
-            return ApiError()
+            away = isinstance(error, AWAY) or isinstance(error.__cause__, AWAY)
+            return Unavailable("The database does not answer; try again.") if away else ApiError()
 
 
 def render(request: Request, error: Exception) -> HTTPResponse:
