@@ -96,7 +96,8 @@ async def _act(settings: Settings, told: dict[str, Any] | None) -> Verdict:
         wanted = status_of(told)
         if wanted == payment.status:
             return "duplicate"
-        if wanted is None or wanted not in MOVES.get(payment.status, frozenset()):
+        allowed = MOVES.get(payment.status, frozenset())
+        if wanted is None or not (wanted in allowed or _reverses(payment, told, wanted)):
             return "stale"
         before = payment.status
         payment.status = wanted
@@ -114,6 +115,17 @@ async def _act(settings: Settings, told: dict[str, Any] | None) -> Verdict:
             {"order_id": payment.order_id, "status": wanted, "amount_idr": payment.amount_idr},
         )  # fmt: skip
     return "applied"
+
+
+def _reverses(payment: Payment, told: dict[str, Any], wanted: S) -> bool:
+    """Whether the bank takes back a settlement: the same transaction, denied minutes later.
+
+    An order may be tried several times; a late word of a transaction that was denied before
+    another one settled changes nothing.
+    """
+    settled = payment.history[-1]
+    same = settled["note"] is not None and settled["note"] == told.get("transaction_id")
+    return payment.status is S.SETTLEMENT and wanted is S.DENY and same
 
 
 def status_of(told: dict[str, Any]) -> S | None:

@@ -8,12 +8,13 @@ from tortoise.transactions import in_transaction
 from control.access import Role
 from control.audit import trail
 from control.billing import gateway, payments, subscriptions, usage
-from control.billing.models import Payment, Subscription
+from control.billing.models import Payment, PaymentNotification, Subscription
 from control.billing.plans import DEFAULT, PLANS
 from control.billing.schemas import (
     CreatePayment,
     Entitlements,
     NotificationTaken,
+    PaymentDetail,
     PaymentOut,
     PutSubscription,
     SimulatePayment,
@@ -36,6 +37,7 @@ blueprint = Blueprint("billing", url_prefix="/billing")
 notifications = Blueprint("payment_notifications", url_prefix="/billing/payments")
 ORDER_ID = "[a-z0-9-]+"
 PAY_WITHIN = timedelta(hours=24)
+MAX_SEEN = 100
 
 
 async def _shown(found: Subscription, proration_idr: int = 0) -> SubscriptionOut:
@@ -149,13 +151,16 @@ async def list_payments(request: Request) -> HTTPResponse:
 
 
 @blueprint.get(f"/payments/<order_id:(?P<order_id>{ORDER_ID})>")
-@spec(returns=PaymentOut)
+@spec(returns=PaymentDetail)
 async def get_payment(request: Request, order_id: str) -> HTTPResponse:
-    """One payment with the history of its status."""
+    """One payment with the history of its status, and what the gateway has said of it."""
     payment = await Payment.of(request.ctx.member).get_or_none(order_id=order_id)
     if payment is None:
         raise NotFound(f"There is no payment with the order {order_id} here.")
-    return reply(PaymentOut.model_validate(payment))
+    seen = PaymentNotification.filter(order_id=payment.order_id).order_by("-id")
+    notifications = await seen.limit(MAX_SEEN).values("received_at", "verdict")
+    shown = PaymentOut.model_validate(payment).model_dump()
+    return reply(PaymentDetail(**shown, notifications=notifications))
 
 
 @blueprint.post("/payments/" + verb("order_id", "simulate", ORDER_ID), ctx_role=Role.ADMIN)

@@ -124,6 +124,19 @@ class PaymentOut(Out):
     updated_at: datetime
 
 
+class NotificationSeen(Out):
+    """What came in the order's name; `verdict` says what was made of it, and why not more."""
+
+    received_at: datetime
+    verdict: str
+
+
+class PaymentDetail(PaymentOut):
+    """A payment with the notifications of the gateway, newest first, the last hundred."""
+
+    notifications: list[NotificationSeen]
+
+
 class NotificationTaken(Out):
     """`duplicate` and `stale` notifications are kept and change nothing."""
 

@@ -355,7 +355,9 @@ class TestNotifications:
         for signature in ("", None, 5, "00" * 64, "\u00e9"):
             told = notification(app, payment, then_signature_key=signature)
             assert (await tell(client, told, 400))["code"] == "forged_notification"
-        assert (await shown(client, owner, payment))["status"] == "pending"
+        told = await shown(client, owner, payment)
+        assert told["status"] == "pending"
+        assert [one["verdict"] for one in told["notifications"]] == ["forged_notification"] * 6
         kept = await PaymentNotification.filter(order_id=payment["order_id"])
         assert [row.verdict for row in kept] == ["forged_notification"] * 6
 
@@ -386,6 +388,24 @@ class TestNotifications:
         assert (await shown(client, owner, payment))["status"] == "pending"
         await tell(client, notification(app, payment, "capture", fraud_status="deny"))
         assert (await shown(client, owner, payment))["status"] == "deny"
+
+    async def test_take_a_settlement_back_only_by_its_own_transaction(
+        self, app, client, owner, pay
+    ):
+        """Midtrans: a settlement is, rarely, reversed to deny within minutes."""
+        payment = await pay()
+        settled = notification(app, payment)
+        await tell(client, settled)
+        other = notification(app, payment, "deny")
+        assert (await tell(client, other))["status"] == "stale"
+        reversal = notification(app, payment, "deny", transaction_id=settled["transaction_id"])
+        assert (await tell(client, reversal))["status"] == "applied"
+        assert (await tell(client, settled))["status"] == "stale"
+        told = await shown(client, owner, payment)
+        assert told["status"] == "deny"
+        assert [one["verdict"] for one in told["notifications"]] == [
+            "stale", "applied", "stale", "applied",
+        ]  # fmt: skip
 
     async def test_sent_at_once_are_applied_once(self, app, client, owner, pay):
         payment = await pay()
