@@ -26,7 +26,7 @@ async def dispatch(settings: Settings) -> None:
 async def sweep(settings: Settings) -> None:
     """Take back the jobs of workers that fell silent, and end what has run out of time."""
     from control import idempotency
-    from control.audit import chain
+    from control.audit import chain, checkpoints
     from control.auth import sessions
     from control.dmca import notices
     from control.jobs.lifecycle import end_overlong
@@ -44,6 +44,7 @@ async def sweep(settings: Settings) -> None:
                 await notices.restore_due()
                 await uploads.expire(store)
                 await end_overlong(settings.job_max_s)
+                await checkpoints.sign_due(settings)
             await chain.extend()
         except Exception:
             logger.exception("the sweep failed; it will run again")

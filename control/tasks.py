@@ -8,7 +8,7 @@ import sys
 from control import database
 from control.access import Role
 from control.app import create_app
-from control.audit import chain
+from control.audit import chain, checkpoints
 from control.auth.tokens import sign
 from control.jobs.lifecycle import sweep
 from control.organizations.models import Membership, MemberStatus, Organization
@@ -73,8 +73,11 @@ def verify_audit(settings: Settings) -> None:
                 entries, broken_at = await chain.verify(organization_id)
                 name = organization_id or "the instance"
                 sys.stdout.write(f"{name}: {entries} entries\n")
+                _, disputed_at = await checkpoints.verify(settings, organization_id)
                 if broken_at:
                     broken.append(f"the chain of {name} is broken at entry {broken_at}")
+                if disputed_at:
+                    broken.append(f"entry {disputed_at} of {name} is not what was signed")
         finally:
             await database.stop()
         return broken

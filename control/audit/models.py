@@ -1,7 +1,7 @@
 """The audit trail: who did what to which thing, before and after; rows are never changed."""
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from tortoise import fields
 from tortoise.models import Model
@@ -42,3 +42,23 @@ class AuditLog(Model):
             ("organization_id", "resource_type", "resource_id"),
             ("organization_id", "seq"),
         )
+
+
+class AuditCheckpoint(Model):
+    """The head of a chain on a day, signed; the trigger that keeps entries keeps these too."""
+
+    id = fields.UUIDField(primary_key=True, default=uuid4)
+    created_at = fields.DatetimeField()
+    organization: fields.ForeignKeyNullableRelation["Organization"] = fields.ForeignKeyField(
+        "models.Organization", related_name=False, null=True, on_delete=fields.CASCADE
+    )
+    organization_id: UUID | None
+    seq = fields.BigIntField()
+    chain_hash = fields.CharField(max_length=64)
+    public_key = fields.CharField(max_length=64)
+    signature = fields.CharField(max_length=100)
+
+    class Meta:
+        table = "audit_checkpoints"
+        unique_together = (("organization_id", "seq"),)
+        indexes = (("organization_id", "created_at", "id"),)

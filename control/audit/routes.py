@@ -5,9 +5,9 @@ from tortoise.queryset import QuerySet
 from tortoise.transactions import in_transaction
 
 from control.access import Member, Role
-from control.audit import chain, trail
-from control.audit.models import AuditLog
-from control.audit.schemas import EntryOut, EntryQuery, Verified, WriteEntry
+from control.audit import chain, checkpoints, trail
+from control.audit.models import AuditCheckpoint, AuditLog
+from control.audit.schemas import CheckpointOut, EntryOut, EntryQuery, Verified, WriteEntry
 from control.bodies import body, query, reply
 from control.openapi import spec
 from control.paging import Page, listing
@@ -71,9 +71,26 @@ async def export_audit_logs(request: Request, word: str) -> None:  # noqa: ARG00
 @blueprint.get("/" + word("logs:verify"), ctx_role=Role.ADMIN)
 @spec(returns=Verified)
 async def verify_audit_logs(request: Request, word: str) -> HTTPResponse:  # noqa: ARG001
-    """Walk the hash chain and say whether it is whole."""
-    entries, broken_at = await chain.verify(request.ctx.member.organization_id)
-    return reply(Verified(entries=entries, broken_at=broken_at))
+    """Walk the hash chain, hold it against its checkpoints, and say whether it is whole."""
+    organization_id = request.ctx.member.organization_id
+    entries, broken_at = await chain.verify(organization_id)
+    signed, disputed_at = await checkpoints.verify(request.app.ctx.settings, organization_id)
+    told = Verified(
+        entries=entries, broken_at=broken_at, checkpoints=signed, disputed_at=disputed_at
+    )
+    return reply(told)
+
+
+@blueprint.get("/checkpoints", ctx_role=Role.ADMIN)
+@spec(lists=CheckpointOut)
+async def list_audit_checkpoints(request: Request) -> HTTPResponse:
+    """The signed heads of the chain, one a day, newest first: keep them where this server cannot.
+
+    Signed are the organisation's id, `seq`, `chain_hash` and `created_at`, each a line, by the
+    Ed25519 key whose public half is shown in base64.
+    """
+    ours = AuditCheckpoint.filter(organization_id=request.ctx.member.organization_id)
+    return await listing(ours, CheckpointOut, Page.of(request))
 
 
 async def _noted(member: Member, action: str, wanted: EntryQuery) -> None:

@@ -61,8 +61,25 @@ class EntryOut(Out):
     chain_hash: str | None
 
 
+class CheckpointOut(Out):
+    """What the chain's last entry was on that day, and the server's signature under it."""
+
+    id: UUID
+    created_at: datetime
+    seq: int
+    chain_hash: str
+    public_key: str
+    signature: str
+
+
 class Verified(Out):
-    """`broken_at` is the first entry that is missing or was changed; null where all are whole."""
+    """`broken_at` is the first entry that is missing or was changed; null where all are whole.
+
+    `disputed_at` is the first entry that is not the one its checkpoint signed, null where there is
+    none: the chain was made anew.
+    """
 
     entries: int
     broken_at: int | None
+    checkpoints: int
+    disputed_at: int | None

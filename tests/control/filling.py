@@ -26,6 +26,7 @@ TABLES = {
         "kind": "'hls_master'",
     },
     "audit_logs": {"action": "'video.created'", "resource_type": "'video'", "actor_kind": "'user'"},
+    "audit_checkpoints": {"seq": "n"},
     "webhook_endpoints": {"events": """'["*"]'""", "status": "'enabled'"},
     "webhook_deliveries": {
         "endpoint_id": "endpoint", "type": "'job.succeeded'", "content": "'{}'",

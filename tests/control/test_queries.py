@@ -28,7 +28,7 @@ ONE_LIMIT = 2
 MORE = {
     "GET /v1/audit/logs": 3,  # reading the trail is itself an entry of it
     "GET /v1/audit/logs:export": 2,
-    "GET /v1/audit/logs:verify": 3,
+    "GET /v1/audit/logs:verify": 5,
     "GET /v1/observability/slo/job-completion": 4,  # the objective's window and three burn rates
 }
 
