@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import ValidationError
 from sanic import Blueprint, HTTPResponse, Request, empty
 from sanic.request import RequestParameters
+from tortoise.expressions import RawSQL
 
 from control.access import Role
 from control.auth.keys import mint, revoke
@@ -24,6 +25,7 @@ from control.auth.schemas import (
 )
 from control.auth.sessions import refresh, sign_in
 from control.auth.tickets import LIFE_S, issue
+from control.billing.plans import DEFAULT
 from control.bodies import body, parsed_json, refuse_nul, reply
 from control.errors import Invalid, pointed
 from control.openapi import spec
@@ -40,6 +42,10 @@ keys = Blueprint("keys", url_prefix="/auth/keys")
 tickets = Blueprint("tickets", url_prefix="/auth/tickets")
 
 NOT_KEPT = {"Cache-Control": "no-store"}
+PLAN_NOW = RawSQL(
+    "(SELECT CASE WHEN next_from <= now() THEN next_plan ELSE plan END FROM subscriptions "
+    "WHERE subscriptions.organization_id = memberships.organization_id)"
+)
 
 
 @door.post("/token")
@@ -78,12 +84,13 @@ def _grant(request: Request) -> Any:
 @blueprint.get("/me")
 @spec(returns=Me)
 async def get_me(request: Request) -> HTTPResponse:
-    """Who the token stands for, their organisations, and what they may do in each."""
+    """Who the token stands for, their organisations, their plans, and what one may do in each."""
     user = await find(User.all(), request.ctx.user.user_id)
     rows = (
         await Membership.filter(user_id=user.id)
+        .annotate(plan=PLAN_NOW)
         .order_by("created_at", "id")
-        .values("id", "role", "status", "organization_id", "organization__name")
+        .values("id", "role", "status", "organization_id", "organization__name", "plan")
     )
     organizations = [
         MyOrganization(
@@ -93,6 +100,7 @@ async def get_me(request: Request) -> HTTPResponse:
             role=row["role"],
             status=row["status"],
             permissions=row["role"].permissions if row["status"] == "active" else [],
+            plan=row["plan"] or DEFAULT,
         )
         for row in rows
     ]

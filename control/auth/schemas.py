@@ -92,6 +92,7 @@ class MyOrganization(Out):
     role: Role
     status: MemberStatus
     permissions: list[str]
+    plan: str
 
 
 class Me(BaseModel):

@@ -4,13 +4,16 @@ import base64
 import json
 import time
 from contextlib import suppress
+from datetime import timedelta
 from uuid import uuid4
 
 import jwt
 import pytest
 
 from control.auth import tokens
+from control.billing.models import Subscription
 from control.errors import Unauthorized
+from control.records import now
 from control.users.models import User
 
 PASSWORD = "correct horse battery staple"
@@ -57,8 +60,24 @@ async def test_me_lists_organisations_with_what_one_may_do_there(client, owner):
     answer = await client.get("/v1/auth/me", headers=owner.headers)
     (organization,) = answer.json()["organizations"]
     assert organization["id"] == str(owner.organization_id)
-    assert organization["role"] == "owner"
+    assert (organization["role"], organization["plan"]) == ("owner", "unlimited")
     assert {"media:write", "owners:write"} <= set(organization["permissions"])
+
+
+async def test_me_tells_the_plan_of_today(client, owner):
+    plan = {"plan": "team", "seats": 3}
+    await client.put("/v1/billing/subscription", headers=owner.headers, json=plan)
+    later = {"plan": "studio", "seats": 3, "when": "next_period"}
+    await client.put("/v1/billing/subscription", headers=owner.headers, json=later)
+
+    async def told():
+        answer = await client.get("/v1/auth/me", headers=owner.headers)
+        return answer.json()["organizations"][0]["plan"]
+
+    assert await told() == "team"
+    rows = Subscription.filter(organization_id=owner.organization_id)
+    await rows.update(next_from=now() - timedelta(seconds=1))
+    assert await told() == "studio"
 
 
 async def test_unknown_person_and_wrong_password_cannot_be_told_apart(client, account):
