@@ -79,7 +79,9 @@ class SummaryQuery(In):
 
 
 class SummaryOut(Out):
-    """One series over the window; `job.run_s` and `job.wait_s` are measured by the server."""
+    """One series over the window; `job.run_s`, `job.wait_s` and `job.step_s`, which leaves out the
+    steps that were found in the cache, are measured by the server.
+    """
 
     name: str
     labels: dict[str, str]

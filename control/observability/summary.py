@@ -25,7 +25,13 @@ WITH samples AS (
     SELECT 'job.wait_s', json_build_object('kind', kind)::text,
            extract(epoch FROM started_at - queued_at)
       FROM jobs WHERE organization_id = $1 AND started_at >= $2 AND started_at < $3
-                  AND started_at >= queued_at)
+                  AND started_at >= queued_at
+    UNION ALL
+    SELECT 'job.step_s', json_build_object('kind', kind, 'step', part->>'name')::text,
+           (part->>'wall_s')::float8
+      FROM jobs CROSS JOIN LATERAL jsonb_array_elements(steps) AS parts (part)
+     WHERE organization_id = $1 AND finished_at >= $2 AND finished_at < $3
+       AND part->>'state' = 'done' AND NOT (part->>'cached')::boolean)
 SELECT name, labels, count(*) AS count, avg(value) AS mean, min(value) AS minimum,
        max(value) AS maximum,
        percentile_cont(0.5) WITHIN GROUP (ORDER BY value) AS p50,

@@ -31,7 +31,7 @@ async def ended(owner, *, ago_s, took_s=10.0, waited_s=1.0, state=JobState.SUCCE
     project = await Project.create(organization_id=owner.organization_id, name="p")
     finished = now() - timedelta(seconds=ago_s)
     started = finished - timedelta(seconds=took_s)
-    await Job.create(
+    return await Job.create(
         organization_id=owner.organization_id, project_id=project.id,
         kind=JobKind.INGEST, spec={}, spec_sha256="0" * 64, state=state, created_by=owner.user.id,
         queued_at=started - timedelta(seconds=waited_s), started_at=started, finished_at=finished,
@@ -88,6 +88,20 @@ class TestMetrics:
         found = await api("GET", "metrics/summary", params={"name": "job.run_s"})
         assert found["items"][0]["labels"] == {"kind": "ingest"}
         assert found["items"][0]["p50"] == pytest.approx(15)
+
+    async def test_each_step_of_a_job_is_in_the_summary(self, api, owner):
+        for wall_s in (1.0, 2.0, 9.0):
+            job = await ended(owner, ago_s=60, took_s=10)
+            job.steps = [
+                {"name": "probe", "state": "done", "cached": False, "wall_s": wall_s},
+                {"name": "proxy", "state": "done", "cached": True, "wall_s": 0.01},
+                {"name": "poster", "state": "failed", "cached": False, "wall_s": 1},
+            ]
+            await job.save()
+        found = await api("GET", "metrics/summary", params={"name": "job.step_s"})
+        (item,) = found["items"]
+        assert item["labels"] == {"kind": "ingest", "step": "probe"}
+        assert (item["count"], item["p50"], item["maximum"]) == (3, 2.0, 9.0)
 
     @pytest.mark.parametrize(
         "point",
