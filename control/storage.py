@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from control.settings import Settings
 
+CHUNK_BYTES = 1 << 20
 ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
@@ -57,6 +58,9 @@ class Store(Protocol):
 
     async def get(self, key: str) -> bytes | None:
         """A small object whole, None where there is none."""
+
+    async def sha256(self, key: str) -> str | None:
+        """The hash of an object's bytes, read to the end; None where there is none."""
 
     async def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error."""
@@ -123,6 +127,16 @@ class DirectoryStore:
     async def get(self, key: str) -> bytes | None:
         try:
             return await asyncio.to_thread(self.path(key).read_bytes)
+        except FileNotFoundError:
+            return None
+
+    async def sha256(self, key: str) -> str | None:
+        def read() -> str:
+            with self.path(key).open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+
+        try:
+            return await asyncio.to_thread(read)
         except FileNotFoundError:
             return None
 
@@ -244,6 +258,24 @@ class S3Store:
         return Head(found["ContentLength"], found["ETag"].strip('"'))
 
     async def get(self, key: str) -> bytes | None:
+        found = await self._open(key)
+        if found is None:
+            return None
+        async with found as body:
+            return bytes(await body.read())
+
+    async def sha256(self, key: str) -> str | None:
+        found = await self._open(key)
+        if found is None:
+            return None
+        digest = hashlib.sha256()
+        async with found as body:
+            while chunk := await body.read(CHUNK_BYTES):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    async def _open(self, key: str) -> Any:
+        """The stream of an object's bytes, None where there is none."""
         from botocore.exceptions import ClientError
 
         client = await self.client()
@@ -253,8 +285,7 @@ class S3Store:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
             raise
-        async with found["Body"] as body:
-            return bytes(await body.read())
+        return found["Body"]
 
     async def delete(self, key: str) -> None:
         client = await self.client()

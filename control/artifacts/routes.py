@@ -65,6 +65,10 @@ async def _register(request: Request, **owner: UUID | None) -> HTTPResponse:
     head = await request.app.ctx.store.head(wanted.key)
     if head is None:
         raise Invalid.at("key", "there is no such object")
+    # What workers store under its hash was hashed by them.
+    stored = object_key(member.organization_id, "objects", wanted.sha256)
+    if wanted.key != stored and await request.app.ctx.store.sha256(wanted.key) != wanted.sha256:
+        raise Invalid.at("sha256", "is not that of the object's bytes")
     async with in_transaction() as tx:
         row = await ArtifactRow.create(
             using_db=tx,

@@ -11,7 +11,7 @@ from ray_jobs.contract import MediaType, ObjectKey, Sha256, Snake
 
 
 class RegisterArtifact(In):
-    """An object that lies in the organisation's part of the store already."""
+    """An object that lies in the organisation's part of the store already; its hash is checked."""
 
     kind: Snake
     filename: Annotated[str, Field(min_length=1, max_length=255)]

@@ -13,7 +13,7 @@ from control.artifacts.models import ArtifactRow
 from control.audit import trail
 from control.billing.subscriptions import reserve
 from control.bodies import body, query, reply
-from control.dmca.blocks import is_blocked, refuse_held
+from control.dmca.blocks import ARTIFACT_BLOCKED, is_blocked, refuse_held
 from control.errors import Conflict, Invalid, LegalReasons
 from control.jobs.models import Job
 from control.jobs.queue import enqueue, refuse_busy
@@ -27,6 +27,7 @@ from control.settings import Settings
 from control.videos import uploads
 from control.videos.models import Video, VideoStatus
 from control.videos.schemas import (
+    IngestArtifact,
     IngestUrl,
     IngestVideo,
     TranscodeVideo,
@@ -45,12 +46,14 @@ MAX_RENDITIONS = 8
 @blueprint.post("/" + word("videos:ingest"))
 @spec(body=IngestVideo, returns=VideoIngesting, status=202)
 async def ingest_video(request: Request, word: str) -> HTTPResponse:  # noqa: ARG001
-    """Bring a recording in: by direct upload, or from a URL."""
+    """Bring a recording in: by direct upload, from a URL, or from what was made here."""
     member, settings = request.ctx.member, request.app.ctx.settings
     wanted = body(request, IngestVideo).root
     project = await find(Project.of(member), wanted.project_id)
     if isinstance(wanted, IngestUrl):
         return await _from_url(member, settings, project, wanted)
+    if isinstance(wanted, IngestArtifact):
+        return await _from_artifact(member, settings, project, wanted)
     if wanted.size_bytes > settings.max_upload_bytes:
         raise Invalid.at("size_bytes", f"must be at most {settings.max_upload_bytes}")
     video_id = uuid4()
@@ -97,9 +100,31 @@ async def _from_url(
     return reply(answer, 202, {"Location": f"/v1/jobs/{job.id}"})
 
 
+async def _from_artifact(
+    member: Member, settings: Settings, project: Project, wanted: IngestArtifact
+) -> HTTPResponse:
+    rows = ArtifactRow.of(member).annotate(taken_down=ARTIFACT_BLOCKED)
+    artifact = await rows.get_or_none(id=wanted.artifact_id)
+    if artifact is None:
+        raise Invalid.at("artifact_id", "the organisation has no such artifact")
+    if getattr(artifact, "taken_down", False):
+        raise LegalReasons
+    async with in_transaction() as tx:
+        video = await Video.create(
+            using_db=tx, id=uuid4(), organization_id=member.organization_id, project=project,
+            filename=wanted.filename or artifact.filename, source="artifact",
+            expected_sha256=artifact.sha256, status=VideoStatus.INGESTING,
+        )  # fmt: skip
+        await trail.record(tx, member, "video.created", video, after=wanted)
+        job = await _enqueue_ingest(tx, member, settings, video, key=artifact.key)
+    answer = VideoIngesting(video=VideoOut.model_validate(video), job=accepted(job))
+    return reply(answer, 202, _location(job))
+
+
 async def _enqueue_ingest(
-    tx: BaseDBAsyncClient, member: Member, settings: Settings, video: Video
-) -> Job:
+    tx: BaseDBAsyncClient, member: Member, settings: Settings, video: Video, *,
+    key: str | None = None,
+) -> Job:  # fmt: skip
     await reserve(tx, member.organization_id)
     if video.expected_sha256 and await is_blocked(
         tx, member.organization_id, video.expected_sha256
@@ -108,7 +133,7 @@ async def _enqueue_ingest(
     order = Ingest(
         video_id=video.id,
         filename=video.filename,
-        key=video.upload_key,
+        key=key or video.upload_key,
         url=video.url,
         expected_sha256=video.expected_sha256,
         limits=settings.ingest_limits,

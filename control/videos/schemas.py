@@ -49,8 +49,19 @@ class IngestUrl(In):
     sha256: Sha256 | None = None
 
 
-class IngestVideo(RootModel[Annotated[IngestUpload | IngestUrl, Field(discriminator="source")]]):
-    """Either way of bringing a recording in."""
+class IngestArtifact(In):
+    """A file that lies here already: an export, a retelling, or what was registered."""
+
+    project_id: UUID
+    source: Literal["artifact"]
+    artifact_id: UUID
+    filename: Filename | None = None
+
+
+class IngestVideo(
+    RootModel[Annotated[IngestUpload | IngestUrl | IngestArtifact, Field(discriminator="source")]]
+):
+    """Any way of bringing a recording in."""
 
 
 class VideoOut(Out):

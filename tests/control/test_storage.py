@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 import os
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
@@ -193,6 +194,15 @@ class TestDownload:
             answer = await http.put(url, content=b"x", headers={"Content-Type": "video/mp4"})
         assert answer.status_code == 403
         assert (await store.head(key)).size_bytes == LIMIT
+
+
+class TestHashing:
+    async def test_it_is_of_every_byte(self, store, key):
+        await stored(store, key)
+        assert await store.sha256(key) == hashlib.sha256(BODY).hexdigest()
+
+    async def test_nothing_has_none(self, store, key):
+        assert await store.sha256(key) is None
 
 
 class TestWorkersSide:
