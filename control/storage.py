@@ -10,7 +10,7 @@ import hmac
 import json
 import re
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,18 +22,38 @@ from pydantic import BaseModel
 from control.settings import Settings
 
 CHUNK_BYTES = 1 << 20
+PARTED_ABOVE_BYTES = 4 << 30
+PART_BYTES, MAX_PARTS = 128 << 20, 1000
 ENDING = re.compile(r"\.[A-Za-z0-9]{1,8}$")
 
 
+class UploadPart(BaseModel):
+    """A stretch of the file and where to PUT it; parts may be sent side by side, and again."""
+
+    number: int
+    url: str
+    first_byte: int
+    size_bytes: int
+
+
 class Upload(BaseModel):
-    """How to send the bytes: a plain request, or a form where `fields` are given."""
+    """How to send the bytes: a plain request, or a form where `fields` are given, to `url`; or, of
+    a large file, each of `parts` to its own, and then `url` is null.
+    """
 
     method: str
-    url: str
+    url: str | None
     headers: dict[str, str] = {}
     fields: dict[str, str] = {}
+    parts: list[UploadPart] = []
     expires_at: datetime
     max_bytes: int
+
+
+class PartedUpload(Upload):
+    """An upload in parts; `session` is S3's name for it, and nobody else's business."""
+
+    session: str
 
 
 @dataclass(frozen=True)
@@ -180,7 +200,11 @@ class DirectoryStore:
 
 
 class S3Store:
-    """Any S3; uploads are presigned POSTs, because only they bound the size."""
+    """Any S3; uploads are presigned POSTs, because only they bound the size.
+
+    What is larger than one request may be (5 GB on AWS) goes in parts, whose sum is checked before
+    they are joined.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -212,6 +236,8 @@ class S3Store:
     async def presign_upload(
         self, key: str, *, content_type: str, max_bytes: int, expires_s: int
     ) -> Upload:
+        if max_bytes > PARTED_ABOVE_BYTES:
+            return await self._presign_parts(key, content_type, max_bytes, expires_s)
         client = await self.client()
         post = await client.generate_presigned_post(
             self.bucket,
@@ -230,6 +256,56 @@ class S3Store:
             expires_at=datetime.fromtimestamp(int(time.time()) + expires_s, UTC),
             max_bytes=max_bytes,
         )
+
+    async def _presign_parts(
+        self, key: str, content_type: str, size_bytes: int, expires_s: int
+    ) -> PartedUpload:
+        client = await self.client()
+        begun = await client.create_multipart_upload(
+            Bucket=self.bucket, Key=key, ContentType=content_type
+        )
+        session = str(begun["UploadId"])
+        part_bytes = max(PART_BYTES, -(-size_bytes // MAX_PARTS))
+        parts = []
+        for number, first_byte in enumerate(range(0, size_bytes, part_bytes), 1):
+            params = {
+                "Bucket": self.bucket, "Key": key, "UploadId": session, "PartNumber": number,
+            }  # fmt: skip
+            url = await client.generate_presigned_url(
+                "upload_part", Params=params, ExpiresIn=expires_s
+            )
+            size = min(part_bytes, size_bytes - first_byte)
+            part = UploadPart(number=number, url=url, first_byte=first_byte, size_bytes=size)
+            parts.append(part)
+        return PartedUpload(
+            method="PUT", url=None, parts=parts, session=session, max_bytes=size_bytes,
+            expires_at=datetime.fromtimestamp(int(time.time()) + expires_s, UTC),
+        )  # fmt: skip
+
+    async def join(self, key: str, session: str, size_bytes: int) -> int | None:
+        """Make one object of an upload's parts, if together they are this large.
+
+        Returns how many bytes have arrived where they are not; None once there is nothing to join.
+        """
+        client = await self.client()
+        upload = {"Bucket": self.bucket, "Key": key, "UploadId": session}
+        try:
+            pages = client.get_paginator("list_parts").paginate(**upload)
+            parts = [part async for page in pages for part in page.get("Parts", [])]
+            arrived = sum(part["Size"] for part in parts)
+            if arrived != size_bytes:
+                return int(arrived)
+            named = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]
+            await client.complete_multipart_upload(**upload, MultipartUpload={"Parts": named})
+        except client.exceptions.NoSuchUpload:
+            return None
+        return None
+
+    async def drop(self, key: str, session: str) -> None:
+        """Forget the parts of an upload; one that was joined or dropped is no error."""
+        client = await self.client()
+        with suppress(client.exceptions.NoSuchUpload):
+            await client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=session)
 
     async def presign_download(
         self, key: str, *, filename: str, content_type: str, expires_s: int

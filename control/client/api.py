@@ -65,20 +65,29 @@ class Api:
 
     def upload(self, upload: Json, path: Path, progress: Callable[[float], None]) -> None:
         """Send a file straight to the object store with the credentials ingest gave."""
+        for response in self._sent(upload, path, progress):
+            if response.is_error:
+                raise ApiFailure(f"upload of {path.name}: {_problem(response)}")
+
+    def _sent(
+        self, upload: Json, path: Path, progress: Callable[[float], None]
+    ) -> Iterator[httpx.Response]:
+        """The answer to each request that the upload needs."""
         size = path.stat().st_size
         if upload.get("fields"):
             with path.open("rb") as file:
-                response = httpx.post(
+                yield httpx.post(
                     upload["url"], data=upload["fields"], files={"file": file}, timeout=TRANSFER
                 )
-        else:
-            headers = {**upload.get("headers", {}), "Content-Length": str(size)}
-            body = _chunks(path, size, progress)
-            response = httpx.request(
-                upload["method"], upload["url"], content=body, headers=headers, timeout=TRANSFER
-            )
-        if response.is_error:
-            raise ApiFailure(f"upload of {path.name}: {_problem(response)}")
+            return
+        whole = {"url": upload["url"], "first_byte": 0, "size_bytes": size}
+        for part in upload.get("parts") or [whole]:
+            first, length = part["first_byte"], part["size_bytes"]
+            yield httpx.request(
+                upload["method"], part["url"], timeout=TRANSFER,
+                content=_chunks(path, size, progress, first=first, length=length),
+                headers={**upload.get("headers", {}), "Content-Length": str(length)},
+            )  # fmt: skip
 
     def download(self, url: str, path: Path) -> None:
         """Fetch a signed URL into a file, whole or not at all."""
@@ -147,10 +156,13 @@ def _problem(response: httpx.Response) -> str:
     )
 
 
-def _chunks(path: Path, size: int, progress: Callable[[float], None]) -> Iterator[bytes]:
-    sent = 0
+def _chunks(
+    path: Path, size: int, progress: Callable[[float], None], *, first: int, length: int
+) -> Iterator[bytes]:
+    at, end = first, first + length
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
+        file.seek(first)
+        while chunk := file.read(min(CHUNK_BYTES, end - at)):
             yield chunk
-            sent += len(chunk)
-            progress(sent / max(size, 1))
+            at += len(chunk)
+            progress(at / max(size, 1))

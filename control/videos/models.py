@@ -27,8 +27,8 @@ class Video(TenantRecord):
     """`object` and `media` are set when ingest has succeeded, and not before.
 
     `upload_until` is when the link of an upload ends; `upload_key` is where its bytes lie until
-    they have been taken in, or given up. An index of those that still have one is written by hand
-    in the migration 0013.
+    they have been taken in, or given up, and `upload_session` names one in parts. An index of those
+    that still have a key is written by hand in the migration 0013.
     """
 
     project: fields.ForeignKeyRelation[Project] = fields.ForeignKeyField(
@@ -39,6 +39,7 @@ class Video(TenantRecord):
     source = fields.CharField(max_length=32)
     url = fields.TextField(null=True)
     upload_key = fields.CharField(max_length=900, null=True)
+    upload_session = fields.CharField(max_length=1024, null=True)
     upload_until = fields.DatetimeField(null=True)
     expected_size_bytes = fields.BigIntField(null=True)
     expected_sha256 = fields.CharField(max_length=64, null=True)

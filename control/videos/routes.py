@@ -24,6 +24,7 @@ from control.paths import verb, word
 from control.projects.models import Project
 from control.records import check_if_match, find
 from control.settings import Settings
+from control.storage import PartedUpload
 from control.videos import uploads
 from control.videos.models import Video, VideoStatus
 from control.videos.schemas import (
@@ -69,6 +70,7 @@ async def ingest_video(request: Request, word: str) -> HTTPResponse:  # noqa: AR
             using_db=tx, id=video_id, organization_id=member.organization_id, project=project,
             filename=wanted.filename, source="upload", upload_key=key,
             upload_until=upload.expires_at,
+            upload_session=upload.session if isinstance(upload, PartedUpload) else None,
             expected_size_bytes=wanted.size_bytes, expected_sha256=wanted.sha256,
             status=VideoStatus.AWAITING_UPLOAD,
         )  # fmt: skip
@@ -153,7 +155,7 @@ async def complete_upload(request: Request, video_id: str) -> HTTPResponse:
     """Say that the bytes have arrived; the recording is then probed and prepared."""
     member, settings = request.ctx.member, request.app.ctx.settings
     video = await find(Video.of(member), video_id)
-    head = await request.app.ctx.store.head(video.upload_key) if video.upload_key else None
+    arrived_bytes = await uploads.arrived(request.app.ctx.store, video)
     async with in_transaction() as tx:
         video = await find(Video.of(member).using_db(tx).select_for_update(), video_id)
         if video.ingest_job_id:
@@ -161,11 +163,11 @@ async def complete_upload(request: Request, video_id: str) -> HTTPResponse:
             return reply(accepted(job, deduplicated=True), 202, _location(job))
         if video.status is VideoStatus.FAILED:
             raise Conflict("This upload has ended: begin another one.", code="upload_ended")
-        if head is None:
+        if arrived_bytes is None:
             raise Conflict("The bytes have not arrived: upload them first.", code="not_uploaded")
-        if head.size_bytes != video.expected_size_bytes:
+        if arrived_bytes != video.expected_size_bytes:
             raise Conflict(
-                f"{head.size_bytes} bytes have arrived of {video.expected_size_bytes}: "
+                f"{arrived_bytes} bytes have arrived of {video.expected_size_bytes}: "
                 "upload the file again.",
                 code="size_mismatch",
             )

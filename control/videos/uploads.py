@@ -14,7 +14,7 @@ from control.artifacts.models import ArtifactRow
 from control.audit import trail
 from control.errors import Conflict
 from control.records import now
-from control.storage import Store
+from control.storage import S3Store, Store
 from control.videos.models import Video, VideoStatus
 from ray_jobs.contract import Problem
 
@@ -49,6 +49,22 @@ async def cancel(member: Member, video: Video) -> Video:
     return held
 
 
+async def arrived(store: Store, video: Video) -> int | None:
+    """How many bytes of an upload are there, None where nothing is; parts that are all there are
+    joined.
+    """
+    if video.upload_key is None or video.status is not VideoStatus.AWAITING_UPLOAD:
+        return None
+    if video.upload_session and isinstance(store, S3Store):
+        parts_bytes = await store.join(
+            video.upload_key, video.upload_session, video.expected_size_bytes or 0
+        )
+        if parts_bytes is not None:
+            return parts_bytes or None
+    head = await store.head(video.upload_key)
+    return head.size_bytes if head else None
+
+
 async def expire(store: Store) -> int:
     """End overdue uploads and remove bytes that nothing needs; returns how many were settled."""
     over = Q(NOT_ARRIVED, upload_until__lt=now() - GRACE) | Q(object__isnull=False)
@@ -67,7 +83,10 @@ async def expire(store: Store) -> int:
                     organization_id=video.organization_id,
                 )  # fmt: skip
             key, video.upload_key = video.upload_key, None
+            session, video.upload_session = video.upload_session, None
             await video.save(using_db=tx)
+            if key and session and isinstance(store, S3Store):
+                await store.drop(key, session)
             registered = ArtifactRow.filter(organization_id=video.organization_id, key=key)
             if key and not await registered.using_db(tx).exists():
                 await store.delete(key)

@@ -38,7 +38,7 @@ def _text(prefix: str, key: bytes) -> str:
 def signature(secret: str, name: str, moment: datetime, content: str) -> str:
     """What `webhook-signature` says of a message, in the manner of its secret."""
     if not secret.startswith(PRIVATE):
-        return Webhook(secret).sign(name, moment, content)
+        return str(Webhook(secret).sign(name, moment, content))
     key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(secret.removeprefix(PRIVATE)))
     signed = key.sign(f"{name}.{int(moment.timestamp())}.{content}".encode())
     return f"v1a,{base64.b64encode(signed).decode()}"

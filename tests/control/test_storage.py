@@ -11,8 +11,14 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from control import storage
+from control.client.api import Api
+from control.records import now
 from control.storage import DirectoryStore, S3Store, Upload, open_store
+from control.videos import uploads
+from control.videos.models import Video
 from ray_jobs.storage import open_store as open_worker_store
+from tests.control.media_jobs import MediaPath
 
 BODY = bytes(range(256)) * 40
 LIMIT = len(BODY)
@@ -194,6 +200,65 @@ class TestDownload:
             answer = await http.put(url, content=b"x", headers={"Content-Type": "video/mp4"})
         assert answer.status_code == 403
         assert (await store.head(key)).size_bytes == LIMIT
+
+
+@pytest.mark.s3
+@pytest.mark.xdist_group("rgw")
+@pytest.mark.parametrize("store", ["s3"], indirect=True)
+class TestParts:
+    """A file that is too large for one request; S3 wants parts of 5 MiB at least."""
+
+    @pytest.fixture
+    def api(self, client, owner, app, store, monkeypatch):
+        monkeypatch.setattr(storage, "PARTED_ABOVE_BYTES", 1 << 20)
+        monkeypatch.setattr(storage, "PART_BYTES", 5 << 20)
+        monkeypatch.setattr(app.ctx, "store", store)
+        return MediaPath(client, owner, app.ctx.settings)
+
+    @pytest.fixture
+    def film(self, tmp_path):
+        path = tmp_path / "film.mp4"
+        path.write_bytes(os.urandom((11 << 20) + 7))
+        return path
+
+    async def begin(self, api, film):
+        project = await api.call("POST", "/v1/projects", 201, name="Rivers")
+        return await api.call(
+            "POST", "/v1/videos:ingest", 202, project_id=project["id"], source="upload",
+            filename="film.mp4", size_bytes=film.stat().st_size,
+        )  # fmt: skip
+
+    async def test_are_sent_by_our_client_and_joined(self, api, film, store):
+        begun = await self.begin(api, film)
+        parts = begun["upload"]["parts"]
+        assert [part["size_bytes"] for part in parts] == [5 << 20, 5 << 20, (1 << 20) + 7]
+        assert begun["upload"]["url"] is None
+        assert "session" not in begun["upload"]
+        shares = []
+        ours = Api("http://127.0.0.1:9", "token", "org")
+        await asyncio.to_thread(ours.upload, begun["upload"], film, shares.append)
+        assert shares[-1] == 1.0
+        path = f"/v1/videos/{begun['video']['id']}:complete-upload"
+        job = await api.call("POST", path, 202)
+        assert (await api.call("POST", path, 202))["id"] == job["id"]
+        row = await Video.get(id=begun["video"]["id"])
+        assert await store.sha256(row.upload_key) == hashlib.sha256(film.read_bytes()).hexdigest()
+
+    async def test_are_not_joined_while_one_is_missing(self, api, film, store):
+        begun = await self.begin(api, film)
+        path = f"/v1/videos/{begun['video']['id']}"
+        assert (await api.call("POST", f"{path}:complete-upload", 409))["code"] == "not_uploaded"
+        part = begun["upload"]["parts"][0]
+        async with httpx.AsyncClient(timeout=30) as http:
+            body = film.read_bytes()[: part["size_bytes"]]
+            assert (await http.put(part["url"], content=body)).is_success
+        assert (await api.call("POST", f"{path}:complete-upload", 409))["code"] == "size_mismatch"
+        await api.call("POST", f"{path}:cancel-upload")
+        row = await Video.get(id=begun["video"]["id"])
+        await Video.filter(id=row.id).update(upload_until=now() - uploads.GRACE * 2)
+        await uploads.expire(store)
+        assert await store.join(row.upload_key, row.upload_session, 1) is None  # they are gone
+        await store.drop(row.upload_key, row.upload_session)
 
 
 class TestHashing:
