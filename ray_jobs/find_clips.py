@@ -155,11 +155,17 @@ def described(
         "end_s": end_s,
         "score": sum(part.contribution for part in parts),
         "parts": [part.model_dump(mode="json") for part in parts],
-        "title": language.title(units, worth) or f"From {start_s:.0f} s to {end_s:.0f} s",
+        "title": ("" if spec.rough else language.title(units, worth)) or when(start_s, end_s),
         "text": found.text(i),
         "segment_ids": list(ids),
         "edits": [edit.model_dump(mode="json") for edit in edits],
     }
+
+
+def when(start_s: float, end_s: float) -> str:
+    """A name for what has none: when it is, as players write it."""
+    minutes, seconds = zip(*(divmod(round(time_s), 60) for time_s in (start_s, end_s)), strict=True)
+    return f"{minutes[0]}:{seconds[0]:02} to {minutes[1]}:{seconds[1]:02}"
 
 
 def framing_step(

@@ -68,6 +68,7 @@ async def _generate(request: Request, video_id: UUID | str) -> HTTPResponse:
     order = FindClips(
         source=source,
         segments=[Segment.model_validate(s) for s in transcript.segments] if transcript else [],
+        rough=transcript.rough if transcript else False,
         language=transcript.language if transcript else None,
         transcript_id=transcript.id if transcript else None,
         weights=weights,

@@ -210,12 +210,14 @@ class FindClips(Plain):
     """Find clips; with `tighten` what they can do without is left out of them from the start.
 
     With `opinion` that endpoint is asked what it thinks of the candidates that are best without
-    it; what it says is one more part of their scores.
+    it; what it says is one more part of their scores. `rough` words are not to be trusted: no clip
+    is named after them.
     """
 
     kind: Literal["find_clips"] = "find_clips"
     source: Source
     segments: list[Segment] = Field(default_factory=list)
+    rough: bool = False
     language: Language | None = None
     transcript_id: UUID | None = None
     max_clips: int = Field(default=5, ge=1, le=100)

@@ -7,7 +7,7 @@ import pytest
 
 from ray_jobs.contract import FindClips, IngestLimits, ScoreWeights, Source
 from ray_jobs.engines.faces import engine
-from ray_jobs.find_clips import find_clips
+from ray_jobs.find_clips import find_clips, when
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.probe import probe
 from tests.ray_jobs.chat import Chat
@@ -67,6 +67,15 @@ def test_clips_are_ranked_apart_and_explained(find):
         assert clip.text
         assert clip.preview
         assert all(clip.start_s <= point.time_s <= clip.end_s for point in clip.crop_track)
+
+
+def test_no_clip_is_named_after_rough_words(find):
+    _, trusted = find()
+    _, rough = find(rough=True)
+    first = rough.clips[0]
+    assert first.title == when(first.start_s, first.end_s)
+    assert first.text == trusted.clips[0].text
+    assert when(59.7, 3725.2) == "1:00 to 62:05"
 
 
 def test_every_candidate_is_kept_with_its_reason(find):
