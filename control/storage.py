@@ -10,7 +10,7 @@ import hmac
 import json
 import re
 import time
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -287,6 +287,8 @@ class S3Store:
 
         Returns how many bytes have arrived where they are not; None once there is nothing to join.
         """
+        from botocore.exceptions import ClientError
+
         client = await self.client()
         upload = {"Bucket": self.bucket, "Key": key, "UploadId": session}
         try:
@@ -297,15 +299,21 @@ class S3Store:
                 return int(arrived)
             named = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]
             await client.complete_multipart_upload(**upload, MultipartUpload={"Parts": named})
-        except client.exceptions.NoSuchUpload:
-            return None
+        except ClientError as error:
+            if not _is_missing(error):
+                raise
         return None
 
     async def drop(self, key: str, session: str) -> None:
         """Forget the parts of an upload; one that was joined or dropped is no error."""
+        from botocore.exceptions import ClientError
+
         client = await self.client()
-        with suppress(client.exceptions.NoSuchUpload):
+        try:
             await client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=session)
+        except ClientError as error:
+            if not _is_missing(error):
+                raise
 
     async def presign_download(
         self, key: str, *, filename: str, content_type: str, expires_s: int
@@ -328,9 +336,9 @@ class S3Store:
         try:
             found = await client.head_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return None
-            raise
+            if not _is_missing(error):
+                raise
+            return None
         return Head(found["ContentLength"], found["ETag"].strip('"'))
 
     async def get(self, key: str) -> bytes | None:
@@ -358,9 +366,9 @@ class S3Store:
         try:
             found = await client.get_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
-                return None
-            raise
+            if not _is_missing(error):
+                raise
+            return None
         return found["Body"]
 
     async def delete(self, key: str) -> None:
@@ -370,6 +378,12 @@ class S3Store:
     async def close(self) -> None:
         await self.stack.aclose()
         self._client = None
+
+
+def _is_missing(error: Any) -> bool:
+    """Whether an S3 says that there is no such thing; each has its own name for it."""
+    missing: bool = error.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+    return missing
 
 
 def disposition(filename: str) -> str:
