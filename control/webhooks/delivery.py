@@ -41,11 +41,13 @@ AT_ONCE = 16
 KEPT_BYTES = 4096
 LONGEST_WAIT_S = 86400.0
 GONE = 410
+OVERLOADED = (429, 502, 504)
 
 CLAIM = """
 WITH due AS MATERIALIZED (
     SELECT d.id FROM webhook_deliveries d JOIN webhook_endpoints e ON e.id = d.endpoint_id
      WHERE d.status = 'pending' AND d.next_attempt_at <= now() AND e.status = 'enabled'
+       AND (e.quiet_until IS NULL OR e.quiet_until <= now())
        AND (d.lease_until IS NULL OR d.lease_until < now())
      ORDER BY d.next_attempt_at, d.id LIMIT $1 FOR UPDATE OF d SKIP LOCKED)
 UPDATE webhook_deliveries SET lease_until = now() + $2::interval, updated_at = now()
@@ -200,6 +202,9 @@ async def settle(delivery_id: UUID, outcome: Outcome) -> None:
         else:
             wait_s = wait_after(delivery.attempt_count, outcome.retry_after_s)
             delivery.next_attempt_at = now() + timedelta(seconds=wait_s)
+            if outcome.status in OVERLOADED:
+                endpoint = WebhookEndpoint.filter(id=delivery.endpoint_id).using_db(tx)
+                await endpoint.update(quiet_until=delivery.next_attempt_at, updated_at=now())
         await delivery.save(using_db=tx)
 
 

@@ -25,7 +25,7 @@ class DeliveryStatus(StrEnum):
 class WebhookEndpoint(TenantRecord):
     """`secret` and `former_secret` are sealed: only with the server's own secret can they sign.
 
-    `public_key` is there where they are Ed25519 keys.
+    `public_key` is there where they are Ed25519 keys. Nothing is sent before `quiet_until`.
     """
 
     url = fields.CharField(max_length=2048)
@@ -37,6 +37,7 @@ class WebhookEndpoint(TenantRecord):
     secret = fields.CharField(max_length=500)
     former_secret = fields.CharField(max_length=500, null=True)
     public_key = fields.CharField(max_length=100, null=True)
+    quiet_until = fields.DatetimeField(null=True)
     former_until = fields.DatetimeField(null=True)
 
     class Meta:

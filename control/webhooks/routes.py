@@ -224,6 +224,8 @@ async def change_delivery(request: Request, delivery_id: UUID) -> HTTPResponse:
                 delivery.attempt_count = 0  # ended before: the whole schedule is its again
             delivery.status, delivery.next_attempt_at = DeliveryStatus.PENDING, now()
             delivery.lease_until = None
+            endpoint = WebhookEndpoint.of(member).filter(id=delivery.endpoint_id)
+            await endpoint.using_db(tx).update(quiet_until=None)
         await delivery.save(using_db=tx)
         await trail.record(tx, member, f"webhook.delivery.{wanted.action}", delivery, before=before)
     return reply(_detail(delivery))

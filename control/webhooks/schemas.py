@@ -62,6 +62,8 @@ class EndpointPatch(Patch):
 
 
 class EndpointOut(Out):
+    """`quiet_until` is there where the receiver has asked for less: nothing is sent before it."""
+
     id: UUID
     url: str
     description: str
@@ -70,6 +72,7 @@ class EndpointOut(Out):
     status: EndpointStatus
     reason: str | None
     public_key: str | None
+    quiet_until: datetime | None
     former_until: datetime | None
     created_at: datetime
     updated_at: datetime

@@ -203,6 +203,35 @@ class TestAttempts:
         row = await WebhookDelivery.get()
         assert row.next_attempt_at - now() > timedelta(seconds=890)
 
+    @pytest.mark.parametrize("status", [429, 502, 504])
+    async def test_a_receiver_that_is_overloaded_is_left_alone(
+        self, client, owner, endpoint, receiver, intranet, status
+    ):
+        """Standard Webhooks 1.0.0: 429, 502 and 504 ask the sender to throttle."""
+        receiver.answers = [(status, {"Retry-After": "600"})]
+        await tell(owner)
+        await delivery.deliver_due(intranet)
+        await tell(owner)
+        assert await delivery.deliver_due(intranet) == 0
+        shown = await client.get(f"/v1/webhooks/endpoints/{endpoint['id']}", headers=owner.headers)
+        quiet_until = datetime.fromisoformat(shown.json()["quiet_until"])
+        assert timedelta(minutes=9) < quiet_until - now() <= timedelta(minutes=10)
+        await WebhookEndpoint.all().update(quiet_until=now())
+        assert await delivery.deliver_due(intranet) == 1
+        # Who presses the button is not made to wait.
+        await WebhookEndpoint.all().update(quiet_until=now() + timedelta(minutes=5))
+        first = await WebhookDelivery.all().order_by("created_at").first()
+        path = f"/v1/webhooks/deliveries/{first.id}"
+        await client.patch(path, headers=owner.headers, json={"action": "retry"})
+        assert await delivery.deliver_due(intranet) == 1
+
+    async def test_another_failure_holds_up_nobody_else(self, owner, endpoint, receiver, intranet):
+        receiver.answers = [(500, {"Retry-After": "600"})]
+        await tell(owner)
+        await delivery.deliver_due(intranet)
+        await tell(owner)
+        assert await delivery.deliver_due(intranet) == 1
+
     async def test_gone_switches_the_endpoint_off(
         self, client, owner, endpoint, receiver, intranet
     ):
