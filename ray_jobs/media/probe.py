@@ -20,17 +20,20 @@ from ray_jobs.media.survey import survey
 
 MEMORY_BYTES = 2**30
 POLL_S = 0.25
+PATIENCE = 12
+"""A file may take so much more time than processor time: other work is not its fault."""
+ENDLESS = "Reading the recording takes absurdly long; export it again."
 BASE_TIME_S = 10.0
 # A packet scan reads the whole file once.
 BYTES_PER_S = 50e6
 
 
 def probe(path: Path, limits: IngestLimits, tick: Callable[[], None] = lambda: None) -> MediaInfo:
-    """Measure an untrusted file in a child process with 1 GiB and about 10 s (more if it is big).
+    """Measure an untrusted file in a child process with 1 GiB and about 10 s of processor time.
 
     Duration, frame count and frame rate come from the packets, size and orientation from a decoded
     picture; what headers claim is only compared. Sound alone, and pictures alone, are fine. `tick`
-    is called several times a second and may raise to stop.
+    is called several times a second and may raise to stop. A big file has more time.
 
     Raises
     ------
@@ -51,7 +54,7 @@ def probe(path: Path, limits: IngestLimits, tick: Callable[[], None] = lambda: N
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     ) as process:
         try:
-            answer = _answer(process, BASE_TIME_S + size_bytes / BYTES_PER_S, tick)
+            answer = _answer(process, PATIENCE * (BASE_TIME_S + size_bytes / BYTES_PER_S), tick)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -66,7 +69,7 @@ def _answer(
         tick()
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=POLL_S)[0]
-    raise Failure("corrupt_media", "Reading the recording takes absurdly long; export it again.")
+    raise Failure("corrupt_media", ENDLESS, retryable=True)
 
 
 def _understood(answer: bytes, exit_code: int) -> MediaInfo:
@@ -78,6 +81,8 @@ def _understood(answer: bytes, exit_code: int) -> MediaInfo:
         return MediaInfo.model_validate(said["media"])
     if "code" in said:
         raise Failure(said["code"], said["detail"])
+    if exit_code == -signal.SIGXCPU:
+        raise Failure("corrupt_media", ENDLESS)
     raise Failure("corrupt_media", "The recording is so damaged that reading it fails.")
 
 

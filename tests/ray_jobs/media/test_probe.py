@@ -1,5 +1,6 @@
 """A probe tells the truth or fails with a code: never a crash, a hang, or a header's lie."""
 
+import signal
 from fractions import Fraction
 
 import pytest
@@ -224,9 +225,16 @@ def test_limits_hold(numbered, limit, code):
 
 
 def test_a_child_that_takes_too_long_is_ended(numbered, monkeypatch):
-    monkeypatch.setattr(module, "BASE_TIME_S", 0.01)
-    with pytest.raises(Failure, match="corrupt_media: Reading"):
+    monkeypatch.setattr(module, "BASE_TIME_S", 0.001)
+    with pytest.raises(Failure, match="corrupt_media: Reading") as caught:
         probe(numbered("levels.mp4", *LOSSLESS), LIMITS)
+    assert caught.value.retryable
+
+
+def test_one_that_calculates_too_long_is_ended_by_its_own_clock():
+    with pytest.raises(Failure, match="corrupt_media: Reading") as caught:
+        module._understood(b"", -signal.SIGXCPU)
+    assert not caught.value.retryable
 
 
 def test_a_child_that_crashes_is_a_damaged_file(numbered, monkeypatch):
