@@ -18,8 +18,9 @@ from ray_jobs.contract import (
 )
 from ray_jobs.engines.narrator import engine_of, fitted, voice_for
 from ray_jobs.failures import Failure
+from ray_jobs.media.cut import Cut, plan_cut
 from ray_jobs.media.narration import mixed, placed, read_speech, write_speech
-from ray_jobs.media.sound import RATE_HZ, Levelled, clip_samples, deliver_sound
+from ray_jobs.media.sound import RATE_HZ, Levelled, clip_samples, cut_samples, deliver_sound
 from ray_jobs.run import JobRun, Step
 
 SPEECH, WORDS, DRY, MIX = "speech.wav", "words.json", "narration.m4a", "mix.m4a"
@@ -38,9 +39,11 @@ def narrate(run: JobRun, spec: Narrate) -> Narrated:
         raise Failure("clip_outside_source", "The clip has no length; choose another span.")
     if not any(character.isalnum() for character in spec.text):
         raise Failure("nothing_to_say", "The text has no word in it; write what shall be said.")
-    voice = voice_step(run, spec)
-    dry = dry_step(run, spec, voice)
-    mix = mix_step(run, spec, voice)
+    cut = edited(run, spec)
+    duration_s = cut.duration_s if cut else spec.end_s - spec.start_s
+    voice = voice_step(run, spec, duration_s)
+    dry = dry_step(run, spec, voice, duration_s)
+    mix = mix_step(run, spec, voice, cut)
     words = [Word.model_validate(word) for word in cast("list[Json]", voice.value["words"])]
     forms = cast("list[Json]", voice.value["normalised"])
     return Narrated(
@@ -67,9 +70,17 @@ def narrate(run: JobRun, spec: Narrate) -> Narrated:
     )  # fmt: skip
 
 
-def voice_step(run: JobRun, spec: Narrate) -> Step:
+def edited(run: JobRun, spec: Narrate) -> Cut | None:
+    """What of the recording a rendering of the clip keeps; None where nothing is left out."""
+    if not any(edit.applied for edit in spec.edits):
+        return None
+    path, media = run.fetch(spec.source.object), spec.source.media
+    return plan_cut(path, media, spec.start_s, spec.end_s, edits=spec.edits)
+
+
+def voice_step(run: JobRun, spec: Narrate, duration_s: float) -> Step:
     """The speech and the times of its words, from the clip's start."""
-    slot_s = spec.end_s - spec.start_s if spec.fit == "clip" else None
+    slot_s = duration_s if spec.fit == "clip" else None
     voice = spec.voice or voice_for(spec.language, spec.speaker)
 
     def work(directory: Path) -> Json:
@@ -111,19 +122,19 @@ def voice_step(run: JobRun, spec: Narrate) -> Step:
     )
 
 
-def dry_step(run: JobRun, spec: Narrate, voice: Step) -> Step:
+def dry_step(run: JobRun, spec: Narrate, voice: Step, duration_s: float) -> Step:
     """The voice alone, as long as the clip or as itself, whichever is longer."""
 
     def work(directory: Path) -> Json:
         speech = read_speech(voice.path(SPEECH))
-        length = max(len(speech), round((spec.end_s - spec.start_s) * RATE_HZ))
+        length = max(len(speech), round(duration_s * RATE_HZ))
         line = placed([(0.0, speech)], length)
         return _levelled(
             deliver_sound(directory / DRY, line, spec.loudness, progress=run.progress), length
         )
 
     params = {
-        "duration_s": spec.end_s - spec.start_s, "loudness": spec.loudness.model_dump(mode="json"),
+        "duration_s": duration_s, "loudness": spec.loudness.model_dump(mode="json"),
     }  # fmt: skip
     return run.step(
         "narration_dry", work, version=1, weight=0.3, params=cast("Json", params),
@@ -131,16 +142,17 @@ def dry_step(run: JobRun, spec: Narrate, voice: Step) -> Step:
     )  # fmt: skip
 
 
-def mix_step(run: JobRun, spec: Narrate, voice: Step) -> Step:
+def mix_step(run: JobRun, spec: Narrate, voice: Step, cut: Cut | None) -> Step:
     """The voice over the clip's own sound; past the clip's end there is only the voice."""
 
     def work(directory: Path) -> Json:
         speech = read_speech(voice.path(SPEECH))
-        duration_s = spec.end_s - spec.start_s
+        duration_s = cut.duration_s if cut else spec.end_s - spec.start_s
         length = max(len(speech), round(duration_s * RATE_HZ))
         bed = None
         if spec.source.media.audio:
-            bed = clip_samples(run.fetch(spec.source.object), spec.start_s, duration_s)
+            path = run.fetch(spec.source.object)
+            bed = cut_samples(path, cut) if cut else clip_samples(path, spec.start_s, duration_s)
             bed = np.pad(bed, ((0, length - len(bed)), (0, 0)))
         run.progress(0.2)
         words = cast("list[dict[str, float]]", voice.value["words"])
@@ -155,7 +167,8 @@ def mix_step(run: JobRun, spec: Narrate, voice: Step) -> Step:
         return {**value, **_levelled(done, length)}
 
     params = {
-        "start_s": spec.start_s, "end_s": spec.end_s, "has_sound": bool(spec.source.media.audio),
+        "start_s": spec.start_s, "end_s": spec.end_s, "cut": cut.plain if cut else None,
+        "has_sound": bool(spec.source.media.audio),
         "ducking": spec.ducking.model_dump(mode="json"),
         "loudness": spec.loudness.model_dump(mode="json"),
     }  # fmt: skip

@@ -18,7 +18,17 @@ from control.settings import Settings
 from control.transcripts.models import Transcript
 from control.videos.models import Video
 from control.videos.source import source_of
-from ray_jobs.contract import Ducking, Language, Loudness, Narrate, Segment, Spoken, VoiceName
+from ray_jobs.contract import (
+    ClipEdit,
+    Ducking,
+    Language,
+    Loudness,
+    Narrate,
+    Segment,
+    Spoken,
+    VoiceName,
+    Word,
+)
 
 blueprint = Blueprint("narration")
 SLACK_S = 0.01
@@ -76,6 +86,7 @@ async def _order(
         clip_id=clip.id,
         start_s=clip.start_s,
         end_s=clip.end_s,
+        edits=[ClipEdit.model_validate(edit) for edit in clip.edits],
         text=text[:MAX_TEXT],
         language=language,
         voice=wanted.voice or settings.tts_voice or None,
@@ -87,11 +98,19 @@ async def _order(
 
 
 def said_in(clip: Clip, transcript: Transcript) -> str:
-    """The words of a transcript that lie within a clip, as running text."""
+    """The words of a transcript that are heard in a clip, as running text."""
+    edits = [edit for edit in map(ClipEdit.model_validate, clip.edits) if edit.applied]
+
+    def heard(word: Word) -> bool:
+        middle_s = (word.start_s + word.end_s) / 2
+        return not any(edit.start_s <= middle_s <= edit.end_s for edit in edits)
+
     words = [
         word.text
         for segment in map(Segment.model_validate, transcript.segments)
         for word in segment.words
-        if word.start_s >= clip.start_s - SLACK_S and word.end_s <= clip.end_s + SLACK_S
+        if word.start_s >= clip.start_s - SLACK_S
+        and word.end_s <= clip.end_s + SLACK_S
+        and heard(word)
     ]
     return " ".join(words)

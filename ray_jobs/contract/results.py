@@ -281,7 +281,7 @@ class Stem(Plain):
 
 
 class Narrated(Plain):
-    """A narration of a clip; times of `words` count from the clip's start.
+    """A narration of a clip; times of `words` count from the start of the clip as it is rendered.
 
     `narration_to_bed_lu` is the loudness of the voice over the clip's ducked sound in the phrase
     where it is least; None without a sound below it.

@@ -419,7 +419,8 @@ class SpeechEndpoint(Plain):
 
 class Narrate(Plain):
     """Speak a text over a clip. `voice` None is the language's own; `fit` to the clip's length
-    changes the pace by at most `max_stretch` (share of the natural length).
+    changes the pace by at most `max_stretch` (share of the natural length). `edits` are the clip's:
+    its sound and its length are those without the ones that are applied.
     """
 
     kind: Literal["narrate"] = "narrate"
@@ -427,6 +428,7 @@ class Narrate(Plain):
     clip_id: UUID
     start_s: Seconds
     end_s: Seconds
+    edits: list[ClipEdit] = Field(default_factory=list, max_length=1000)
     text: str = Field(min_length=1, max_length=20_000)
     language: Language = "en"
     voice: VoiceName | None = None

@@ -98,6 +98,22 @@ async def test_without_a_text_what_is_said_in_the_clip_is_spoken(ask, work, owne
     assert (spec["text"], spec["language"]) == ("made the cities we live in", "en")
 
 
+async def test_what_is_edited_out_of_the_clip_is_neither_spoken_nor_waited_for(ask, work, owner):
+    video = await video_of(owner)
+    words = (await transcript_of(video)).segments[0]["words"]
+    clip = await clip_of(video)
+    cities = next(word for word in words if word["text"] == "cities")
+    gone = {"start_s": cities["start_s"] - 0.01, "end_s": cities["end_s"] + 0.01}
+    clip.edits = [{**gone, "applied": True}, {**gone, "start_s": 1.0, "applied": False}]
+    await clip.save()
+    await ask(clip.id)
+    spec = (await work()).job.spec
+    assert spec["text"] == "made the we live in"
+    assert [(edit["start_s"], edit["applied"]) for edit in spec["edits"]] == [
+        (gone["start_s"], True), (1.0, False),
+    ]  # fmt: skip
+
+
 async def test_a_clip_of_which_nothing_is_known_needs_a_text(ask, clip):
     assert (await ask(clip.id, 409))["code"] == "transcript_needed"
 

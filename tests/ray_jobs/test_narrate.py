@@ -12,6 +12,7 @@ import pytest
 
 from kernels.loudness import measure
 from ray_jobs.contract import (
+    ClipEdit,
     Ducking,
     IngestLimits,
     Loudness,
@@ -139,6 +140,19 @@ class TestMix:
         voice = np.random.default_rng(0).normal(0, 0.1, (RATE_HZ, 2)).astype(np.float32)
         made = mixed(voice, np.zeros_like(voice), [(0.0, 1.0)], Ducking(), -16.0)
         assert (made.depth_db, made.narration_to_bed_lu) == (0.0, None)
+
+
+def test_a_narration_lies_over_the_clip_as_its_edits_leave_it(job_run, source):
+    gone = [ClipEdit(start_s=3.0, end_s=5.0), ClipEdit(start_s=5.5, end_s=6.0, applied=False)]
+    spec = order_of(source, edits=gone, text="Rivers made the cities.")
+    run = job_run(spec)
+    made = narrate(run, spec)
+    assert made.fit.slot_s == pytest.approx(4.0, abs=1 / 30)
+    for stem in (made.dry, made.mix):
+        sound = read_audio(run.fetch(stem.sound.object), rate_hz=RATE_HZ, channels=2)
+        assert len(sound) / RATE_HZ == pytest.approx(made.fit.slot_s, abs=0.03)
+    whole = spec.model_copy(update={"edits": gone[1:]})
+    assert narrate(job_run(whole), whole).fit.slot_s == 6.0
 
 
 def test_dry_stem_and_mix_are_made_at_the_wanted_loudness(job_run, source, tmp_path):
