@@ -32,6 +32,8 @@ MAX_AUDIO_STREAMS = 64
 # Packets offered to a decoder before it counts as hopeless: 1 s of pictures is not enough where a
 # broadcast recording starts far from a key frame.
 PATIENCE_PACKETS = 1000
+LOST_SHARE = 0.01
+"""Of its packets a file may lack as much without being called cut short."""
 FIELD_ORDER_PROGRESSIVE = 1
 TRANSFERS = {
     1: "bt709",
@@ -70,6 +72,7 @@ class _Reading:
         self.container, self.video, self.sound = container, video, sound
         self.streams = [stream for stream in (video, sound) if stream]
         self.logs = {stream.index: PacketLog() for stream in self.streams}
+        self.found = dict.fromkeys(self.logs, 0)
         self.picture: VideoFrame | None = None
         self.heard = False
         self.broken_off = False
@@ -86,6 +89,7 @@ class _Reading:
             if packet is None:
                 return
             self._decode(packet)
+            self.found[packet.stream_index] += bool(packet.size)
             if packet.size and not packet.is_discard and not hidden(packet):
                 log = self.logs[packet.stream_index]
                 log.add(packet.pts, packet.dts, packet.duration)
@@ -106,6 +110,13 @@ class _Reading:
                 self.picture = self.picture or frame
             else:
                 self.heard = True
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the index names more packets than the file has: its end got lost on the way."""
+        return any(
+            self.found[stream.index] < stream.frames * (1 - LOST_SHARE) for stream in self.streams
+        )
 
     def timing(self, stream: VideoStream | AudioStream | None) -> Timing | None:
         if stream is None or not stream.time_base:
@@ -131,7 +142,7 @@ def _described(reading: _Reading, sounds: list[AudioStream], limits: IngestLimit
         "more_audio_streams": len(sounds) > MAX_AUDIO_STREAMS,
         "header_duration_wrong": bool(claimed_s)
         and abs(claimed_s - duration_s) > max(1.0, 0.02 * duration_s),
-        "breaks_off": reading.broken_off,
+        "breaks_off": reading.broken_off or reading.cut_short,
         "timestamp_jump": any(each and each.jumps for each in (pictures, sound)),
     }
     return MediaInfo(
