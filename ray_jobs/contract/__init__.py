@@ -74,14 +74,12 @@ from ray_jobs.contract.specs import (
     ScriptSentence,
     SpeakerCount,
     Spec,
-    SpeechEndpoint,
     Speed,
     StyleSubtitles,
     SubtitleStyle,
     Transcode,
     Transcribe,
     VoiceName,
-    WriterEndpoint,
 )
 from ray_jobs.contract.vocabulary import (
     Artifact,
@@ -111,8 +109,10 @@ from ray_jobs.contract.vocabulary import (
     Share,
     Snake,
     Source,
+    SpeechEndpoint,
     Spoken,
     Word,
+    WriterEndpoint,
 )
 
 __all__ = [

@@ -23,7 +23,9 @@ from ray_jobs.contract.vocabulary import (
     Sha256,
     Share,
     Source,
+    SpeechEndpoint,
     Word,
+    WriterEndpoint,
 )
 
 Speed = Literal["ultrafast", "veryfast", "fast", "medium", "slow"]
@@ -178,15 +180,6 @@ class Transcribe(Plain):
     diarize: bool = False
     speaker_model: str = "speaker-diarization-community-1"
     speakers: SpeakerCount = SpeakerCount()
-
-
-class WriterEndpoint(Plain):
-    """An OpenAI-compatible chat endpoint, up to and without `/chat/completions`; its key is
-    `CUTROOM_LLM_KEY` in the environment of the workers, so that no job holds a secret.
-    """
-
-    url: str = Field(max_length=2000)
-    model: str = Field(max_length=200)
 
 
 class ScoreWeights(Plain):
@@ -406,15 +399,6 @@ class Ducking(Plain):
     hold_s: float = Field(default=0.4, ge=0, le=5)
     release_s: float = Field(default=0.5, gt=0, le=5)
     min_ratio_lu: float = Field(default=6.0, ge=0, le=30)
-
-
-class SpeechEndpoint(Plain):
-    """An OpenAI-compatible speech endpoint, up to and without `/audio/speech`; its key is
-    `CUTROOM_TTS_KEY` in the environment of the workers.
-    """
-
-    url: str = Field(max_length=2000)
-    model: str = Field(max_length=200)
 
 
 class Narrate(Plain):

@@ -223,4 +223,22 @@ class Brand(Plain):
     outro: ObjectRef | None = None
 
 
+class WriterEndpoint(Plain):
+    """An OpenAI-compatible chat endpoint, up to and without `/chat/completions`; its key is
+    `CUTROOM_LLM_KEY` in the environment of the workers, so that no job holds a secret.
+    """
+
+    url: str = Field(max_length=2000)
+    model: str = Field(max_length=200)
+
+
+class SpeechEndpoint(Plain):
+    """An OpenAI-compatible speech endpoint, up to and without `/audio/speech`; its key is
+    `CUTROOM_TTS_KEY` in the environment of the workers.
+    """
+
+    url: str = Field(max_length=2000)
+    model: str = Field(max_length=200)
+
+
 Json = dict[str, JsonValue]
