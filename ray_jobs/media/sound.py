@@ -102,6 +102,7 @@ def deliver_sound(
     nearest pass that keeps the ceiling stays, and `reached` says so. Silence, and sound so quiet
     that more than MAX_GAIN_DB would be asked of it, is noise: it keeps its level.
     """
+    progress(0.0)
     before = measure(sound, RATE_HZ, peaks=False)
     gain_db = wanted.target_lufs - before.integrated_lufs
     lifts = gain_db <= MAX_GAIN_DB
@@ -113,8 +114,11 @@ def deliver_sound(
         trial = target.with_name(f"pass-{number}.m4a")
         done = (number - 1) / MAX_PASSES
         progress(done)
-        encode(limit(louder, RATE_HZ, ceiling_db), trial, tick=partial(progress, done))
-        heard = measure(decoded(trial, len(sound)), RATE_HZ)
+        limited = limit(louder, RATE_HZ, ceiling_db)
+        encode(limited, trial, tick=partial(progress, done))
+        back = decoded(trial, len(sound))
+        progress(done)
+        heard = measure(back, RATE_HZ)
         under = heard.true_peak_dbtp <= wanted.max_true_peak_dbtp
         # Under the ceiling before over it, then nearer to the target.
         order = under, -float(abs(heard.integrated_lufs - wanted.target_lufs))
