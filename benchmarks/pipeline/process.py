@@ -50,6 +50,7 @@ class Server:
     home: Path
     environment: dict[str, str]
     facts: Json
+    pid: int
     numbers: Iterator[int] = field(default_factory=count)
 
     def process(self, recording: Path) -> Json:
@@ -67,15 +68,7 @@ class Server:
         return self.process(self.unseen(recording))
 
     def unseen(self, recording: Path) -> Path:
-        """The same recording in other bytes: a comment tells copies apart."""
-        number = next(self.numbers)
-        path = recording.with_name(f"{recording.stem}-{number}{recording.suffix}")
-        ffmpeg(["-i", str(recording), "-map", "0", "-c", "copy",
-                "-metadata", f"comment=copy {number}", str(path)])  # fmt: skip
-        script = recording.with_suffix(".srt")
-        if script.exists():
-            path.with_suffix(".srt").write_bytes(script.read_bytes())
-        return path
+        return copied(recording, next(self.numbers))
 
     def api(self) -> Api:
         return Api(self.facts["url"], self.facts["token"], self.facts["organization_id"])
@@ -106,7 +99,7 @@ def serving(folder: Path) -> Iterator[Server]:
                 if server.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError((folder / "server.log").read_text(errors="replace"))
                 time.sleep(0.2)
-            yield Server(home, environment, json.loads(facts.read_text()))
+            yield Server(home, environment, json.loads(facts.read_text()), server.pid)
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(timeout=60)
@@ -225,6 +218,17 @@ def exported(server: Server, number: int, *, burned: bool, anew: bool = False) -
 
 
 # ---- recordings ----------------------------------------------------------------------------------
+
+
+def copied(recording: Path, number: int) -> Path:
+    """The same recording in other bytes: a comment tells copies apart."""
+    path = recording.with_name(f"{recording.stem}-{number}{recording.suffix}")
+    ffmpeg(["-i", str(recording), "-map", "0", "-c", "copy",
+            "-metadata", f"comment=copy {number}", str(path)])  # fmt: skip
+    script = recording.with_suffix(".srt")
+    if script.exists():
+        path.with_suffix(".srt").write_bytes(script.read_bytes())
+    return path
 
 
 def _recording(folder: Path) -> Path:
