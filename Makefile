@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test e2e check bench clean
+.PHONY: help setup demo serve test e2e fuzz check bench clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
@@ -25,6 +25,10 @@ serve: $(STAMP) ## run a whole server on this machine
 test: $(STAMP) ## every test that runs here, in parallel; what is missing is skipped loudly
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not e2e"
 	$(BIN)/python -m pytest -m e2e
+
+fuzz: $(STAMP) ## the API by its own document, long; N=200 examples, ARGS="--include-tag videos"
+	CUTROOM_FUZZ_EXAMPLES=$(or $(N),200) CUTROOM_FUZZ_ARGS='$(ARGS)' \
+		$(BIN)/python -m pytest -s tests/control/test_schema.py
 
 check: $(STAMP) ## format, lint, strict types, import rules
 	$(BIN)/ruff format --check .

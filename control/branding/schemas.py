@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from control.bodies import In, Out, Patch
 from control.branding.models import AssetStatus
@@ -39,7 +39,7 @@ class CreateKit(In):
     """`subtitle_style` overrides every preset; `is_default` lets exports use the kit unasked."""
 
     name: Name
-    is_default: bool = False
+    is_default: StrictBool = False
     colors: Palette = {}
     subtitle_style: dict[str, Any] = {}
     placement: Placement = Placement()
@@ -51,7 +51,7 @@ class KitPatch(Patch):
     clears = frozenset({f"{slot}_asset_id" for slot in ("watermark", "logo", "intro", "outro")})
 
     name: Name | None = None
-    is_default: bool | None = None
+    is_default: StrictBool | None = None
     colors: Palette | None = None
     subtitle_style: dict[str, Any] | None = None
     placement: Placement | None = None

@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 from sanic import Blueprint, HTTPResponse, Request
 
 from control.access import Member
@@ -49,7 +49,7 @@ class NarrateClip(In):
     loudness: Loudness | None = None
     ducking: Ducking | None = None
     priority: int = Field(default=0, ge=-100, le=100)
-    force: bool = False
+    force: StrictBool = False
 
 
 @blueprint.post("/clips/<clip_id:uuid>/tts")

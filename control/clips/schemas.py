@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, computed_field, model_validator
+from pydantic import AfterValidator, Field, StrictBool, computed_field, model_validator
 
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
@@ -31,9 +31,9 @@ class GenerateClips(In):
     range_end_s: float | None = Field(default=None, gt=0)
     keywords: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)] = []
     weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = {}
-    tighten: bool = False
-    opinion: bool = False
-    force: bool = False
+    tighten: StrictBool = False
+    opinion: StrictBool = False
+    force: StrictBool = False
 
     @model_validator(mode="after")
     def spans(self) -> "GenerateClips":
@@ -85,7 +85,7 @@ class StyleClip(In):
     height: int = Field(default=1920, ge=64, le=4320)
     brand_kit_id: UUID | None = None
     brand_kit_version: int | None = Field(default=None, ge=1)
-    force: bool = False
+    force: StrictBool = False
 
 
 class ClipOut(Out):

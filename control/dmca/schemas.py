@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import Field, StrictBool, computed_field, model_validator
 
 from control.bodies import In, Out, Patch
 from control.dmca.models import STRIKE_LIFE, NoticeStatus
@@ -46,8 +46,8 @@ class Claim(In):
     work: Words | None = None
     material: Material | None = None
     contact: Contact | None = None
-    good_faith: bool = False
-    accurate_under_penalty_of_perjury: bool = False
+    good_faith: StrictBool = False
+    accurate_under_penalty_of_perjury: StrictBool = False
 
 
 class CounterNotice(In):
@@ -69,7 +69,7 @@ class NoticePatch(Patch):
     claim: Claim | None = None
     status: NoticeStatus | None = None
     counter_notice: CounterNotice | None = None
-    legal_hold: bool = False
+    legal_hold: StrictBool = False
     note: Annotated[str, Field(max_length=2000)] | None = None
 
 

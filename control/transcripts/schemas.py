@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
@@ -25,9 +25,9 @@ class MakeTranscript(In):
     hotwords: Annotated[list[str], Field(max_length=200)] = []
     prompt: Annotated[str, Field(max_length=1000)] | None = None
     given: GivenTranscript | None = None
-    diarize: bool = False
+    diarize: StrictBool = False
     speakers: SpeakerCount = SpeakerCount()
-    force: bool = False
+    force: StrictBool = False
 
 
 class AlignTranscript(In):
@@ -39,8 +39,8 @@ class AlignTranscript(In):
 
     segment_ids: Annotated[list[str], Field(min_length=1, max_length=10_000)] | None = None
     engine: AlignerName = "auto"
-    anew: bool = False
-    force: bool = False
+    anew: StrictBool = False
+    force: StrictBool = False
 
 
 class ExportQuery(In):

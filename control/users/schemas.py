@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from control.bodies import In, Out, Patch
 from ray_jobs.contract import Like
@@ -43,7 +43,7 @@ class UserPatch(Patch):
     name: PersonName | None = None
     password: Password | None = None
     current_password: str | None = Field(default=None, max_length=1024)
-    is_active: bool | None = None
+    is_active: StrictBool | None = None
 
 
 class UserQuery(In):

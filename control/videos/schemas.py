@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, HttpUrl, RootModel
+from pydantic import BeforeValidator, Field, HttpUrl, RootModel, StrictBool
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
@@ -112,4 +112,4 @@ class TranscodeVideo(In):
     renditions: Annotated[list[Rendition], Field(max_length=8)] = []
     hls: HlsLadder | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
-    force: bool = False
+    force: StrictBool = False

@@ -7,7 +7,7 @@ queued, so that a worker needs nothing but its order and the object store.
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from ray_jobs.contract.vocabulary import (
     AssetKind,
@@ -38,7 +38,7 @@ class IngestLimits(Plain):
     max_size_bytes: int = 64 * 2**30
     max_pixels: int = 8192 * 8192
     url_timeout_s: float = 3600.0
-    allow_private_hosts: bool = False
+    allow_private_hosts: StrictBool = False
 
 
 class Ingest(Plain):
@@ -141,7 +141,7 @@ class Align(Plain):
     segments: list[Segment] = Field(min_length=1)
     segment_ids: list[str] | None = None
     engine: AlignerName = "auto"
-    anew: bool = False
+    anew: StrictBool = False
 
 
 People = Annotated[int, Field(ge=1, le=50)]
@@ -177,7 +177,7 @@ class Transcribe(Plain):
     hotwords: list[str] = Field(default_factory=list, max_length=200)
     prompt: str | None = Field(default=None, max_length=1000)
     given: GivenTranscript | None = None
-    diarize: bool = False
+    diarize: StrictBool = False
     speaker_model: str = "speaker-diarization-community-1"
     speakers: SpeakerCount = SpeakerCount()
 
@@ -220,7 +220,7 @@ class FindClips(Plain):
     range_end_s: Seconds | None = None
     keywords: list[str] = Field(default_factory=list, max_length=50)
     weights: ScoreWeights = ScoreWeights()
-    tighten: bool = False
+    tighten: StrictBool = False
     opinion: WriterEndpoint | None = None
 
 
@@ -230,14 +230,14 @@ class SubtitleStyle(Plain):
     preset: str = "karaoke"
     animation: Literal["karaoke", "highlight", "pop", "none"] = "karaoke"
     font: str = "Roboto"
-    bold: bool = True
+    bold: StrictBool = True
     size: float = Field(default=0.045, gt=0, le=0.25)
     color: Colour = "#FFFFFF"
     active_color: Colour = "#FFD400"
     outline_color: Colour = "#000000"
     outline: float = Field(default=0.004, ge=0, le=0.05)
     box_color: Colour | None = None
-    uppercase: bool = False
+    uppercase: StrictBool = False
     max_chars_per_line: int = Field(default=26, ge=8, le=80)
     max_lines: int = Field(default=2, ge=1, le=4)
     position: Literal["bottom", "center", "top"] = "bottom"
@@ -257,7 +257,7 @@ class CropPoint(Plain):
     time_s: Seconds
     x: Share
     y: Share
-    cut: bool = False
+    cut: StrictBool = False
     width: Share = 0.0
 
 
@@ -275,7 +275,7 @@ class ClipEdit(Plain):
     end_s: Seconds
     reason: Literal["filler", "pause", "manual"] = "manual"
     text: str = Field(default="", max_length=200)
-    applied: bool = True
+    applied: StrictBool = True
 
     @model_validator(mode="after")
     def lasts(self) -> Self:
@@ -367,7 +367,7 @@ class Export(Plain):
     aspect: Aspect = "9:16"
     layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)
-    burn_subtitles: bool = True
+    burn_subtitles: StrictBool = True
     loudness: Loudness = Loudness()
     encoder: EncoderName = "auto"
     crf: int = Field(default=20, ge=1, le=51)

@@ -1,7 +1,9 @@
 """A hook of schemathesis: of the ids it invents, three in four become those of rows there are.
 
 `CUTROOM_FUZZ_IDS` names a JSON file of `{parameter: [id, …]}`; the first id of each is never
-deleted. Parameters of the path, of the query and fields of bodies are all looked up by name.
+deleted. Parameters of the path, of the query and fields of bodies are all looked up by name. An
+`X-Org-ID` that is a UUID is always the organisation's. A case that lacks something required stays
+as it was drawn: whoever changes it makes schemathesis send what it should lack.
 """
 
 import json
@@ -37,8 +39,35 @@ def filled(value):
     return [filled(one) for one in value] if isinstance(value, list) else value
 
 
+def scenario(case):
+    """What a case of the coverage phase is about; None in the other phases."""
+    return case.meta and getattr(case.meta.phase.data, "scenario", None)
+
+
+def is_uuid(value):
+    try:
+        return bool(UUID(value))
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+@schemathesis.auth(refresh_interval=None).apply_to(path="/v1/jobs/{job_id}/worker-status")
+class Worker:
+    """Reports on one of the jobs that are at work."""
+
+    def get(self, case, _context):
+        return IDS["worker_tokens"][len(repr(case.body)) % len(IDS["worker_tokens"])]
+
+    def set(self, case, data, _context):
+        case.path_parameters["job_id"], case.headers["X-Worker-Token"] = data
+
+
 @schemathesis.hook
 def before_call(_context, case, _kwargs):
+    if scenario(case) == "missing_parameter":
+        return
+    if is_uuid((case.headers or {}).get("X-Org-ID")):
+        case.headers["X-Org-ID"] = IDS["organization_id"][0]
     if case.meta is not None and case.meta.phase.name.value == "stateful":
         return
     whole = case.method != "DELETE"

@@ -89,6 +89,21 @@ async def test_a_wrong_field_is_pointed_at(client, owner, raw, at):
     assert [error["at"] for error in answer.json()["errors"]] == [at]
 
 
+@pytest.mark.parametrize(
+    ("path", "sent", "at"),
+    [
+        ("branding/brand-kits", {"name": "A", "is_default": 0}, "is_default"),
+        ("dmca/notices", {"good_faith": "yes"}, "good_faith"),
+        ("organizations", {"name": 5}, "name"),
+        ("auth/keys", {"name": "A", "expires_at": 4102444800}, "expires_at"),
+    ],
+)
+async def test_a_value_of_another_type_is_not_bent_to_fit(client, owner, path, sent, at):
+    answer = await client.post(f"/v1/{path}", json=sent, headers=owner.headers)
+    assert_problem(answer, 422, "invalid")
+    assert at in [error["at"] for error in answer.json()["errors"]]
+
+
 async def test_an_escaped_backslash_before_u0000_is_ordinary_text(client, owner):
     answer = await client.post("/v1/projects", json={"name": "\\u0000"}, headers=owner.headers)
     assert (answer.status_code, answer.json()["name"]) == (201, "\\u0000")
