@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field
 
 from control.bodies import In, Out, Patch
 from control.branding.models import AssetStatus
@@ -19,6 +19,7 @@ from ray_jobs.contract import (
     Placement,
     Problem,
     Sha256,
+    Truth,
 )
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -39,7 +40,7 @@ class CreateKit(In):
     """`subtitle_style` overrides every preset; `is_default` lets exports use the kit unasked."""
 
     name: Name
-    is_default: StrictBool = False
+    is_default: Truth = False
     colors: Palette = {}
     subtitle_style: dict[str, Any] = {}
     placement: Placement = Placement()
@@ -51,7 +52,7 @@ class KitPatch(Patch):
     clears = frozenset({f"{slot}_asset_id" for slot in ("watermark", "logo", "intro", "outro")})
 
     name: Name | None = None
-    is_default: StrictBool | None = None
+    is_default: Truth | None = None
     colors: Palette | None = None
     subtitle_style: dict[str, Any] | None = None
     placement: Placement | None = None

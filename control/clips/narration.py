@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field
 from sanic import Blueprint, HTTPResponse, Request
 
 from control.access import Member
@@ -26,6 +26,7 @@ from ray_jobs.contract import (
     Narrate,
     Segment,
     Spoken,
+    Truth,
     VoiceName,
     Word,
 )
@@ -49,7 +50,7 @@ class NarrateClip(In):
     loudness: Loudness | None = None
     ducking: Ducking | None = None
     priority: int = Field(default=0, ge=-100, le=100)
-    force: StrictBool = False
+    force: Truth = False
 
 
 @blueprint.post("/clips/<clip_id:uuid>/tts")

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StrictBool, computed_field, model_validator
+from pydantic import AfterValidator, Field, computed_field, model_validator
 
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
 from control.clips.cuts import playing_s
 from control.clips.models import ClipStatus
-from ray_jobs.contract import Aspect, ClipEdit, CropPoint, Layout, ScorePart, SubtitleStyle
+from ray_jobs.contract import Aspect, ClipEdit, CropPoint, Layout, ScorePart, SubtitleStyle, Truth
 
 Tag = Annotated[str, Field(min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(lambda tags: sorted(set(tags)))]
@@ -31,9 +31,9 @@ class GenerateClips(In):
     range_end_s: float | None = Field(default=None, gt=0)
     keywords: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)] = []
     weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = {}
-    tighten: StrictBool = False
-    opinion: StrictBool = False
-    force: StrictBool = False
+    tighten: Truth = False
+    opinion: Truth = False
+    force: Truth = False
 
     @model_validator(mode="after")
     def spans(self) -> "GenerateClips":
@@ -85,7 +85,7 @@ class StyleClip(In):
     height: int = Field(default=1920, ge=64, le=4320)
     brand_kit_id: UUID | None = None
     brand_kit_version: int | None = Field(default=None, ge=1)
-    force: StrictBool = False
+    force: Truth = False
 
 
 class ClipOut(Out):

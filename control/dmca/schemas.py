@@ -4,11 +4,12 @@ from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictBool, computed_field, model_validator
+from pydantic import Field, computed_field, model_validator
 
 from control.bodies import In, Out, Patch
 from control.dmca.models import STRIKE_LIFE, NoticeStatus
 from control.users.schemas import Email
+from ray_jobs.contract import Truth
 
 Line = Annotated[str, Field(min_length=1, max_length=500)]
 Words = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -46,8 +47,8 @@ class Claim(In):
     work: Words | None = None
     material: Material | None = None
     contact: Contact | None = None
-    good_faith: StrictBool = False
-    accurate_under_penalty_of_perjury: StrictBool = False
+    good_faith: Truth = False
+    accurate_under_penalty_of_perjury: Truth = False
 
 
 class CounterNotice(In):
@@ -69,7 +70,7 @@ class NoticePatch(Patch):
     claim: Claim | None = None
     status: NoticeStatus | None = None
     counter_notice: CounterNotice | None = None
-    legal_hold: StrictBool = False
+    legal_hold: Truth = False
     note: Annotated[str, Field(max_length=2000)] | None = None
 
 

@@ -3,11 +3,11 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
-from ray_jobs.contract import Aspect, EncoderName, Layout, Loudness, Platform, QaGate
+from ray_jobs.contract import Aspect, EncoderName, Layout, Loudness, Platform, QaGate, Truth
 
 
 class ExportProject(In):
@@ -24,7 +24,7 @@ class ExportProject(In):
     aspect: Aspect = "9:16"
     layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)
-    burn_subtitles: StrictBool = True
+    burn_subtitles: Truth = True
     preset: Annotated[str, Field(max_length=64)] | None = None
     subtitle_preset: Annotated[str, Field(max_length=64)] | None = None
     subtitle_overrides: dict[str, Any] = {}
@@ -38,7 +38,7 @@ class ExportProject(In):
     max_rate_hz: float | None = Field(default=None, ge=1)
     qa_gate: QaGate = "off"
     priority: int = Field(default=0, ge=-100, le=100)
-    force: StrictBool = False
+    force: Truth = False
 
 
 class ExportPreset(Platform, Out):

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue, StrictBool, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from control.bodies import In, Moment, Out, Patch
 from control.qa.models import FindingStatus, ReviewState, RunStatus, Severity
-from ray_jobs.contract import Like
+from ray_jobs.contract import Like, Truth
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Coverage = Annotated[dict[Annotated[str, Field(max_length=64)], Share], Field(max_length=200)]
@@ -29,7 +29,7 @@ class CreateRun(In):
     suite: Name
     commit: Annotated[str, Field(max_length=64)] | None = None
     build: Name | None = None
-    author_may_approve: StrictBool = True
+    author_may_approve: Truth = True
     locale_coverage: Coverage = {}
     genre_coverage: Coverage = {}
     frame_diff_count: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, model_validator
 
 from control.bodies import In, Out, Patch
 from control.jobs.schemas import JobOut
@@ -21,6 +21,7 @@ from ray_jobs.contract import (
     ScriptSentence,
     Share,
     Spoken,
+    Truth,
     VoiceName,
 )
 
@@ -49,7 +50,7 @@ class RetellProject(In):
     speed: float = Field(default=1.0, ge=0.5, le=2)
     aspect: Aspect = "16:9"
     height: int = Field(default=1080, ge=64, le=4320)
-    burn_subtitles: StrictBool = True
+    burn_subtitles: Truth = True
     preset: Annotated[str, Field(max_length=64)] | None = None
     overrides: dict[str, Any] = {}
     loudness: Loudness | None = None
@@ -58,7 +59,7 @@ class RetellProject(In):
     crf: int = Field(default=20, ge=1, le=51)
     qa_gate: QaGate = "off"
     priority: int = Field(default=0, ge=-100, le=100)
-    force: StrictBool = False
+    force: Truth = False
 
     @model_validator(mode="after")
     def one_length(self) -> "RetellProject":
@@ -84,7 +85,7 @@ class RetellPatch(Patch):
     sentences: Annotated[list[SentencePatch], Field(max_length=2000)] = []
     remove: Annotated[list[SentenceId], Field(max_length=2000)] = []
     order: Annotated[list[SentenceId], Field(max_length=2000)] | None = None
-    render: StrictBool = False
+    render: Truth = False
 
 
 class RetellStatus(StrEnum):

@@ -4,11 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field
 
 from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
-from ray_jobs.contract import AlignerName, GivenTranscript, Language, Segment, SpeakerCount
+from ray_jobs.contract import AlignerName, GivenTranscript, Language, Segment, SpeakerCount, Truth
 
 Speaker = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -25,9 +25,9 @@ class MakeTranscript(In):
     hotwords: Annotated[list[str], Field(max_length=200)] = []
     prompt: Annotated[str, Field(max_length=1000)] | None = None
     given: GivenTranscript | None = None
-    diarize: StrictBool = False
+    diarize: Truth = False
     speakers: SpeakerCount = SpeakerCount()
-    force: StrictBool = False
+    force: Truth = False
 
 
 class AlignTranscript(In):
@@ -39,8 +39,8 @@ class AlignTranscript(In):
 
     segment_ids: Annotated[list[str], Field(min_length=1, max_length=10_000)] | None = None
     engine: AlignerName = "auto"
-    anew: StrictBool = False
-    force: StrictBool = False
+    anew: Truth = False
+    force: Truth = False
 
 
 class ExportQuery(In):

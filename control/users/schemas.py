@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field
 
 from control.bodies import In, Out, Patch
-from ray_jobs.contract import Like
+from ray_jobs.contract import Like, Truth
 
 # One @ with something on both sides, and no control characters: whether mail arrives is not for a
 # pattern to say.
@@ -43,7 +43,7 @@ class UserPatch(Patch):
     name: PersonName | None = None
     password: Password | None = None
     current_password: str | None = Field(default=None, max_length=1024)
-    is_active: StrictBool | None = None
+    is_active: Truth | None = None
 
 
 class UserQuery(In):

@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, HttpUrl, RootModel, StrictBool
+from pydantic import BeforeValidator, Field, HttpUrl, RootModel
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
 from control.storage import Upload
 from control.videos.models import VideoStatus
-from ray_jobs.contract import HlsLadder, MediaInfo, MediaType, Problem, Rendition, Sha256
+from ray_jobs.contract import HlsLadder, MediaInfo, MediaType, Problem, Rendition, Sha256, Truth
 
 Filename = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -112,4 +112,4 @@ class TranscodeVideo(In):
     renditions: Annotated[list[Rendition], Field(max_length=8)] = []
     hls: HlsLadder | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
-    force: StrictBool = False
+    force: Truth = False

@@ -111,6 +111,7 @@ from ray_jobs.contract.vocabulary import (
     Source,
     SpeechEndpoint,
     Spoken,
+    Truth,
     Word,
     WriterEndpoint,
 )
@@ -215,6 +216,7 @@ __all__ = [
     "Transcoded",
     "Transcribe",
     "Transcribed",
+    "Truth",
     "VoiceName",
     "Word",
     "WriterEndpoint",

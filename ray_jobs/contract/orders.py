@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field, StrictBool
+from pydantic import Field
 
 from ray_jobs.contract.results import Result
 from ray_jobs.contract.specs import Spec
-from ray_jobs.contract.vocabulary import Plain, Seconds, Share, Snake
+from ray_jobs.contract.vocabulary import Plain, Seconds, Share, Snake, Truth
 
 
 class Order(Plain):
@@ -30,13 +30,13 @@ class Problem(Plain):
 
     code: Snake
     detail: str = Field(max_length=4000)
-    retryable: StrictBool = False
+    retryable: Truth = False
 
 
 class StepReport(Plain):
     name: str
     state: Literal["running", "done", "failed"]
-    cached: StrictBool = False
+    cached: Truth = False
     wall_s: Seconds = 0.0
 
 
@@ -61,7 +61,7 @@ class Report(Plain):
     step: str | None = None
     steps: list[StepReport] = Field(default_factory=list, max_length=1000)
     effective: dict[str, str] = Field(default_factory=dict)
-    cached: StrictBool = False
+    cached: Truth = False
     result: Result | None = None
     problem: Problem | None = None
 

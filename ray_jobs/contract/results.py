@@ -21,6 +21,7 @@ from ray_jobs.contract.vocabulary import (
     Sha256,
     Share,
     Snake,
+    Truth,
     Word,
 )
 
@@ -43,7 +44,7 @@ class MadeRendition(Plain):
     frame_rate: Rational
     duration_s: Seconds
     video: Artifact
-    source_conforms: bool = False
+    source_conforms: Truth = False
 
 
 class MadeRung(Plain):
@@ -108,8 +109,8 @@ class Transcribed(Plain):
     kind: Literal["transcribe"] = "transcribe"
     engine: str
     language: Language
-    given: bool
-    rough: bool
+    given: Truth
+    rough: Truth
     segments: list[Segment]
     diarizer: str | None = None
     speakers: list[HeardSpeaker] = Field(default_factory=list)
@@ -277,7 +278,7 @@ class Stem(Plain):
     loudness_lufs: Finite | None
     true_peak_dbtp: Finite | None
     loudness_passes: int
-    loudness_reached: bool
+    loudness_reached: Truth
 
 
 class Narrated(Plain):
@@ -370,13 +371,13 @@ class AssetInfo(Plain):
 
     width: int | None = None
     height: int | None = None
-    transparent: bool | None = None
+    transparent: Truth | None = None
     family: str | None = None
-    bold: bool | None = None
-    italic: bool | None = None
+    bold: Truth | None = None
+    italic: Truth | None = None
     duration_s: Seconds | None = None
     frame_rate: Rational | None = None
-    has_sound: bool | None = None
+    has_sound: Truth | None = None
 
 
 class AssetChecked(Plain):

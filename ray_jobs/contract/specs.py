@@ -7,7 +7,7 @@ queued, so that a worker needs nothing but its order and the object store.
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, model_validator
 
 from ray_jobs.contract.vocabulary import (
     AssetKind,
@@ -24,6 +24,7 @@ from ray_jobs.contract.vocabulary import (
     Share,
     Source,
     SpeechEndpoint,
+    Truth,
     Word,
     WriterEndpoint,
 )
@@ -38,7 +39,7 @@ class IngestLimits(Plain):
     max_size_bytes: int = 64 * 2**30
     max_pixels: int = 8192 * 8192
     url_timeout_s: float = 3600.0
-    allow_private_hosts: StrictBool = False
+    allow_private_hosts: Truth = False
 
 
 class Ingest(Plain):
@@ -141,7 +142,7 @@ class Align(Plain):
     segments: list[Segment] = Field(min_length=1)
     segment_ids: list[str] | None = None
     engine: AlignerName = "auto"
-    anew: StrictBool = False
+    anew: Truth = False
 
 
 People = Annotated[int, Field(ge=1, le=50)]
@@ -177,7 +178,7 @@ class Transcribe(Plain):
     hotwords: list[str] = Field(default_factory=list, max_length=200)
     prompt: str | None = Field(default=None, max_length=1000)
     given: GivenTranscript | None = None
-    diarize: StrictBool = False
+    diarize: Truth = False
     speaker_model: str = "speaker-diarization-community-1"
     speakers: SpeakerCount = SpeakerCount()
 
@@ -220,7 +221,7 @@ class FindClips(Plain):
     range_end_s: Seconds | None = None
     keywords: list[str] = Field(default_factory=list, max_length=50)
     weights: ScoreWeights = ScoreWeights()
-    tighten: StrictBool = False
+    tighten: Truth = False
     opinion: WriterEndpoint | None = None
 
 
@@ -230,14 +231,14 @@ class SubtitleStyle(Plain):
     preset: str = "karaoke"
     animation: Literal["karaoke", "highlight", "pop", "none"] = "karaoke"
     font: str = "Roboto"
-    bold: StrictBool = True
+    bold: Truth = True
     size: float = Field(default=0.045, gt=0, le=0.25)
     color: Colour = "#FFFFFF"
     active_color: Colour = "#FFD400"
     outline_color: Colour = "#000000"
     outline: float = Field(default=0.004, ge=0, le=0.05)
     box_color: Colour | None = None
-    uppercase: StrictBool = False
+    uppercase: Truth = False
     max_chars_per_line: int = Field(default=26, ge=8, le=80)
     max_lines: int = Field(default=2, ge=1, le=4)
     position: Literal["bottom", "center", "top"] = "bottom"
@@ -257,7 +258,7 @@ class CropPoint(Plain):
     time_s: Seconds
     x: Share
     y: Share
-    cut: StrictBool = False
+    cut: Truth = False
     width: Share = 0.0
 
 
@@ -275,7 +276,7 @@ class ClipEdit(Plain):
     end_s: Seconds
     reason: Literal["filler", "pause", "manual"] = "manual"
     text: str = Field(default="", max_length=200)
-    applied: StrictBool = True
+    applied: Truth = True
 
     @model_validator(mode="after")
     def lasts(self) -> Self:
@@ -367,7 +368,7 @@ class Export(Plain):
     aspect: Aspect = "9:16"
     layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)
-    burn_subtitles: StrictBool = True
+    burn_subtitles: Truth = True
     loudness: Loudness = Loudness()
     encoder: EncoderName = "auto"
     crf: int = Field(default=20, ge=1, le=51)

@@ -14,7 +14,13 @@ from pydantic import (
     JsonValue,
 )
 from pydantic_core import CoreSchema
-from pydantic_core.core_schema import chain_schema, custom_error_schema, str_schema
+from pydantic_core.core_schema import (
+    bool_schema,
+    chain_schema,
+    custom_error_schema,
+    json_or_python_schema,
+    str_schema,
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,16 @@ class Like:
         return {**before, "pattern": self.pattern, "description": f"{words}."}
 
 
+class _TrueOrFalse:
+    """Of JSON `true` and `false` alone; of Python whatever is one of them, as NumPy's are."""
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return json_or_python_schema(
+            json_schema=bool_schema(strict=True), python_schema=handler(bool)
+        )
+
+
+Truth = Annotated[bool, _TrueOrFalse()]
 Sha256 = Annotated[
     str, Like(r"^[0-9a-f]{64}$", "must be a SHA-256 of 64 hexadecimal digits, a to f small")
 ]
@@ -140,7 +156,7 @@ class MediaInfo(Plain):
     container: str
     duration_s: Seconds
     frame_rate: Rational | None = None
-    vfr: bool = False
+    vfr: Truth = False
     frames: int | None = Field(default=None, ge=0)
     width: int | None = Field(default=None, gt=0)
     height: int | None = Field(default=None, gt=0)
@@ -150,7 +166,7 @@ class MediaInfo(Plain):
     video_codec: str | None = None
     pixel_format: str | None = None
     color_transfer: str | None = None
-    interlaced: bool = False
+    interlaced: Truth = False
     video_start_s: Finite = 0.0
     audio_start_s: Finite = 0.0
     audio: list[AudioStream] = Field(default_factory=list, max_length=64)
@@ -174,7 +190,7 @@ class Word(Plain):
     start_s: Seconds
     end_s: Seconds
     confidence: Share
-    interpolated: bool = False
+    interpolated: Truth = False
 
 
 class Segment(Plain):
