@@ -4,13 +4,15 @@ import asyncio
 import json
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from asyncpg import DataError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from tortoise.exceptions import OperationalError
 from tortoise.exceptions import ValidationError as ColumnError
 
 from control import errors
+from ray_jobs.contract import Truth
 
 FIELDS = {"type", "title", "status", "detail", "instance", "code", "request_id", "errors"}
 
@@ -102,6 +104,14 @@ async def test_a_value_of_another_type_is_not_bent_to_fit(client, owner, path, s
     answer = await client.post(f"/v1/{path}", json=sent, headers=owner.headers)
     assert_problem(answer, 422, "invalid")
     assert at in [error["at"] for error in answer.json()["errors"]]
+
+
+def test_a_workers_truth_values_may_be_numpys_but_are_true_or_false_in_json():
+    truth = TypeAdapter(Truth)
+    assert truth.validate_python(np.True_) is True
+    for text in ("0", "1", '"true"', "null"):
+        with pytest.raises(ValidationError):
+            truth.validate_json(text)
 
 
 async def test_an_escaped_backslash_before_u0000_is_ordinary_text(client, owner):
