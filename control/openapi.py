@@ -30,6 +30,7 @@ from control.access import SAFE, Role
 from control.errors import ApiError
 from control.idempotency import KEY_PATTERN, KEY_WORDS
 from control.paging import Listing, Page
+from control.records import IF_MATCH, IF_MATCH_WORDS
 
 F = TypeVar("F", bound=Callable[..., Any])
 Json = dict[str, Any]
@@ -294,7 +295,8 @@ def _headers(method: str, door: str, path: str) -> list[Json]:
         key = {"type": "string", "pattern": KEY_PATTERN, "description": KEY_WORDS}
         headers.append(("Idempotency-Key", False, key))
     if method in MATCHED and door != "worker":
-        headers.append(("If-Match", False, {"type": "string"}))
+        tags = {"type": "string", "pattern": IF_MATCH, "description": f"Takes {IF_MATCH_WORDS}"}
+        headers.append(("If-Match", False, tags))
     return [
         {"name": name, "in": "header", "required": required, "schema": schema}
         for name, required, schema in headers

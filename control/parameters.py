@@ -10,10 +10,7 @@ from sanic import Request
 
 from control.errors import BadRequest, Invalid
 from control.openapi import handler_of, is_websocket, parameters_of
-
-# RFC 9110, 8.8.3 and 13.1.1.
-ETAG = r'(?:W/)?"[!#-~\x80-\xff]*"'
-IF_MATCH = re.compile(rf"\*|{ETAG}(?:\s*,\s*{ETAG})*")
+from control.records import IF_MATCH, IF_MATCH_WORDS
 
 
 async def check(request: Request) -> None:
@@ -27,11 +24,8 @@ async def check(request: Request) -> None:
         422 for a parameter of the query that the operation does not have.
     """
     wanted = request.headers.get("if-match")
-    if wanted is not None and not IF_MATCH.fullmatch(wanted.strip()):
-        raise BadRequest(
-            "If-Match takes the ETag of an earlier answer, with its quotes, or *.",
-            code="malformed_if_match",
-        )
+    if wanted is not None and not re.fullmatch(IF_MATCH, wanted.strip()):
+        raise BadRequest(f"If-Match takes {IF_MATCH_WORDS}", code="malformed_if_match")
     if not request.query_string or request.route is None or is_websocket(request.route):
         return
     known = parameters_of(handler_of(request.route))

@@ -54,6 +54,10 @@ class TenantRecord(Record):
 
 
 R = TypeVar("R", bound=Record)
+# RFC 9110, 8.8.3 and 13.1.1, in ASCII as all ETags of ours are.
+ETAG = r'(W/)?"[!#-~]*"'
+IF_MATCH = rf"^(\*|{ETAG}(\s*,\s*{ETAG})*)$"
+IF_MATCH_WORDS = "the ETag of an earlier answer, with its quotes, or *."
 ACRONYMS = frozenset({"Api", "Dmca", "Qa"})
 
 
