@@ -82,8 +82,8 @@ class Out(BaseModel):
 M = TypeVar("M", bound=BaseModel)
 
 
-def body(request: Request, model: type[M]) -> M:
-    """The JSON body as a model; an empty body is `{}`.
+def body(request: Request, model: type[M], *, strict: bool = False) -> M:
+    """The JSON body as a model; an empty body is `{}`. `strict` bends no value to fit its type.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def body(request: Request, model: type[M]) -> M:
     """
     parsed_json(request)
     try:
-        return model.model_validate_json(request.body or b"{}")
+        return model.model_validate_json(request.body or b"{}", strict=strict)
     except ValidationError as error:
         raise Invalid(errors=pointed(error, below=issubclass(model, RootModel))) from None
 

@@ -149,7 +149,7 @@ async def test_no_json_ever_breaks_the_server(client, owner, media):
         ("projects", {}, "name: is required"),
         ("projects", {"name": "A", "colour": 1}, "colour: is no field of this"),
         ("videos:ingest", {}, "source: is required"),
-        ("videos:ingest", {"source": "ftp"}, "source: must be one of 'upload', 'url'"),
+        ("videos:ingest", {"source": "ftp"}, "source: must be one of 'upload', 'url', 'artifact'"),
         ("auth/token", {"email": "a@example.org"}, "password: is required"),
         (
             "branding/brand-kits",
