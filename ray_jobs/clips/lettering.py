@@ -71,9 +71,10 @@ def card(prints: Sequence[Print]) -> Card | None:
         return None
     columns = (around & (share >= CHANGING)).sum(axis=0)
     reached = np.cumsum(columns) / columns.sum()
-    left = np.searchsorted(reached, TAIL) / len(columns)
-    right = (np.searchsorted(reached, 1 - TAIL) + 1) / len(columns)
-    return Card(float(left + right) / 2, float(right - left))
+    # Of the cell beside, too little is drawn to count, but some is.
+    first, last = np.searchsorted(reached, (TAIL, 1 - TAIL)).tolist()
+    left, right = max(0, first - 1) / len(columns), min(len(columns), last + 2) / len(columns)
+    return Card((left + right) / 2, right - left)
 
 
 def _count(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
