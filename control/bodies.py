@@ -1,5 +1,6 @@
 """What comes in is parsed at the edge, what goes out is a model: the two ends of every handler."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -83,7 +84,9 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def body(request: Request, model: type[M], *, strict: bool = False) -> M:
-    """The JSON body as a model; an empty body is `{}`. `strict` bends no value to fit its type.
+    """The JSON body as a model; an empty body is `{}`.
+
+    No number is made of a truth value or a text; `strict` bends no other value to fit either.
 
     Raises
     ------
@@ -92,11 +95,32 @@ def body(request: Request, model: type[M], *, strict: bool = False) -> M:
     Invalid
         422 with what is wrong where; also for NUL characters, which PostgreSQL cannot store.
     """
-    parsed_json(request)
+    sent = parsed_json(request)
     try:
-        return model.model_validate_json(request.body or b"{}", strict=strict)
+        made = model.model_validate_json(request.body or b"{}", strict=strict or None)
     except ValidationError as error:
         raise Invalid(errors=pointed(error, below=issubclass(model, RootModel))) from None
+    if bent := list(_bent(sent, made)):
+        raise Invalid(errors=[{"at": at, "message": "must be a number"} for at in bent])
+    return made
+
+
+def _bent(sent: Any, made: Any, at: str = "") -> Iterator[str]:
+    """Where a number was made of something that was none."""
+    match made:
+        case RootModel():
+            yield from _bent(sent, made.root, at)
+        case BaseModel() if isinstance(sent, dict):
+            for name in made.model_fields_set & sent.keys():
+                yield from _bent(sent[name], getattr(made, name), f"{at}.{name}".lstrip("."))
+        case dict() if isinstance(sent, dict):
+            for name in made.keys() & sent.keys():
+                yield from _bent(sent[name], made[name], f"{at}.{name}".lstrip("."))
+        case list() | tuple() if isinstance(sent, list):
+            for index, (one, other) in enumerate(zip(sent, made, strict=False)):
+                yield from _bent(one, other, f"{at}.{index}".lstrip("."))
+        case int() | float() if not isinstance(made, bool) and isinstance(sent, bool | str):
+            yield at
 
 
 def parsed_json(request: Request) -> Any:

@@ -96,6 +96,8 @@ async def test_a_wrong_field_is_pointed_at(client, owner, raw, at):
     [
         ("branding/brand-kits", {"name": "A", "is_default": 0}, "is_default"),
         ("dmca/notices", {"good_faith": "yes"}, "good_faith"),
+        ("branding/brand-kits", {"name": "A", "placement": {"margin": False}}, "placement.margin"),
+        ("observability/metrics", {"points": [{"name": "a", "value": "3"}]}, "points.0.value"),
         ("organizations", {"name": 5}, "name"),
         ("auth/keys", {"name": "A", "expires_at": 4102444800}, "expires_at"),
     ],

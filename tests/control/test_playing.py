@@ -3,6 +3,7 @@
 import asyncio
 import re
 from fractions import Fraction
+from hashlib import sha256
 from uuid import uuid4
 from zlib import crc32
 
@@ -238,11 +239,12 @@ class TestLinks:
     async def test_what_a_person_registers_is_not_played(self, api, video, app, client):
         key = f"orgs/{api.person.organization_id}/objects/evil"
         path = app.ctx.store.path(key)
-        path.write_text("#EXTM3U\nhttp://evil.example/")
+        evil = b"#EXTM3U\nhttp://evil.example/"
+        path.write_bytes(evil)
         before = await api.call("GET", f"/v1/videos/{video['id']}/hls")
         await api.call(
             "POST", f"/v1/videos/{video['id']}/artifacts", 201, kind="hls_master", key=key,
-            filename="master.m3u8", sha256="0" * 64, content_type="text/plain",
+            filename="master.m3u8", sha256=sha256(evil).hexdigest(), content_type="text/plain",
         )  # fmt: skip
         after = await api.call("GET", f"/v1/videos/{video['id']}/hls")
         texts = [(await client.get(one["url"])).text for one in (before, after)]
