@@ -111,10 +111,10 @@ def _bent(sent: Any, made: Any, at: str = "") -> Iterator[str]:
         case RootModel():
             yield from _bent(sent, made.root, at)
         case BaseModel() if isinstance(sent, dict):
-            for name in made.model_fields_set & sent.keys():
+            for name in filter(made.model_fields_set.__contains__, sent):
                 yield from _bent(sent[name], getattr(made, name), f"{at}.{name}".lstrip("."))
         case dict() if isinstance(sent, dict):
-            for name in made.keys() & sent.keys():
+            for name in filter(made.__contains__, sent):
                 yield from _bent(sent[name], made[name], f"{at}.{name}".lstrip("."))
         case list() | tuple() if isinstance(sent, list):
             for index, (one, other) in enumerate(zip(sent, made, strict=False)):

@@ -34,8 +34,9 @@ class KeyHolder:
     role: Role
 
 
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+def digest_of(secret: str) -> str:
+    """What is kept of a secret that is too long to be guessed."""
+    return hashlib.sha256(secret.encode()).hexdigest()
 
 
 async def mint(member: Member, wanted: CreateKey) -> tuple[ApiKey, str]:
@@ -59,7 +60,7 @@ async def mint(member: Member, wanted: CreateKey) -> tuple[ApiKey, str]:
             user_id=member.user_id,
             name=wanted.name,
             prefix=prefix,
-            digest=_digest(text),
+            digest=digest_of(text),
             role=role,
             expires_at=wanted.expires_at,
         )
@@ -81,7 +82,7 @@ async def revoke(member: Member, key_id: UUID) -> None:
 
 async def holder_of(text: str) -> KeyHolder:
     """Whom the key stands for, or `Unauthorized`; notes now and then that it was used."""
-    row = await ApiKey.get_or_none(digest=_digest(text))
+    row = await ApiKey.get_or_none(digest=digest_of(text))
     moment = now()
     if row is None or (row.expires_at and row.expires_at <= moment):
         raise Unauthorized("The token is not valid.", code="token_invalid")

@@ -1,6 +1,5 @@
 """Signing in and staying signed in: back-off for guessers, rotation with theft detection."""
 
-import hashlib
 import secrets
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -10,6 +9,7 @@ from tortoise.transactions import in_transaction
 
 from control import database
 from control.audit import trail
+from control.auth.keys import digest_of
 from control.auth.models import RefreshToken, SignInAttempt, StreamTicket
 from control.auth.passwords import matches
 from control.auth.schemas import TokenOut
@@ -38,10 +38,6 @@ RETURNING failures
 """
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 async def sign_in(settings: Settings, email: str, password: str, *, address: str) -> TokenOut:
     """Tokens for a person who knows the password.
 
@@ -55,7 +51,7 @@ async def sign_in(settings: Settings, email: str, password: str, *, address: str
     RateLimited
         after `signin_free_tries` failures; the wait doubles with each.
     """
-    key = _digest(f"{email_key(email)}|{address}")
+    key = digest_of(f"{email_key(email)}|{address}")
     counted = await database.default().execute_query_dict(
         COUNT_ATTEMPT,
         [key, settings.signin_free_tries, settings.signin_max_wait_s, FORGIVEN_AFTER],
@@ -86,7 +82,7 @@ async def refresh(settings: Settings, token: str) -> TokenOut:
     """
     async with in_transaction() as tx:
         row = await (
-            RefreshToken.filter(digest=_digest(token))
+            RefreshToken.filter(digest=digest_of(token))
             .using_db(tx)
             .select_for_update()
             .get_or_none()
@@ -122,7 +118,7 @@ async def _issue(
         using_db=tx,
         user_id=user_id,
         family=family,
-        digest=_digest(token),
+        digest=digest_of(token),
         expires_at=now() + timedelta(seconds=settings.refresh_token_s),
     )
     return TokenOut(

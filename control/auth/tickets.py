@@ -3,14 +3,13 @@
 A ticket opens one socket once, within a minute, as its member; only its SHA-256 is kept.
 """
 
-import hashlib
 import secrets
 from datetime import timedelta
 
 from tortoise.transactions import in_transaction
 
 from control.access import Member
-from control.auth.keys import KeyHolder
+from control.auth.keys import KeyHolder, digest_of
 from control.auth.models import StreamTicket
 from control.errors import Unauthorized
 from control.records import now
@@ -24,7 +23,7 @@ async def issue(member: Member) -> str:
     text = MARK + secrets.token_urlsafe(32)
     await StreamTicket.create(
         organization_id=member.organization_id, user_id=member.user_id, role=member.role,
-        digest=_digest(text), expires_at=now() + timedelta(seconds=LIFE_S),
+        digest=digest_of(text), expires_at=now() + timedelta(seconds=LIFE_S),
     )  # fmt: skip
     return text
 
@@ -32,14 +31,10 @@ async def issue(member: Member) -> str:
 async def redeem(text: str) -> KeyHolder:
     """Whom the ticket stands for; `Unauthorized` for one that was used, ran out or is none."""
     async with in_transaction() as tx:
-        rows = StreamTicket.filter(digest=_digest(text)).using_db(tx).select_for_update()
+        rows = StreamTicket.filter(digest=digest_of(text)).using_db(tx).select_for_update()
         ticket = await rows.get_or_none()
         if ticket:
             await ticket.delete(using_db=tx)
     if ticket is None or ticket.expires_at <= now():
         raise Unauthorized("The ticket is not valid.", code="token_invalid")
     return KeyHolder(ticket.user_id, ticket.organization_id, ticket.role)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,7 @@
 """A probe tells the truth or fails with a code: never a crash, a hang, or a header's lie."""
 
-import signal
+import subprocess
+import sys
 from fractions import Fraction
 
 import pytest
@@ -233,9 +234,18 @@ def test_a_child_that_takes_too_long_is_ended(numbered, monkeypatch):
     assert caught.value.retryable
 
 
-def test_one_that_calculates_too_long_is_ended_by_its_own_clock():
+def test_one_that_calculates_too_long_is_ended_by_its_own_clock(numbered):
+    spin = (
+        "import itertools, ray_jobs.media.probe as probe; probe.BASE_TIME_S = 1; "
+        "probe.survey = lambda *_: max(itertools.count()); probe.main(__import__('sys').argv[1:])"
+    )
+    path = numbered("levels.mp4", *LOSSLESS)
+    child = subprocess.run(
+        [sys.executable, "-c", spin, str(path), LIMITS.model_dump_json()], check=False,
+        capture_output=True, timeout=60,
+    )  # fmt: skip
     with pytest.raises(Failure, match="corrupt_media: Reading") as caught:
-        module._understood(b"", -signal.SIGXCPU)
+        module._understood(child.stdout, child.returncode)
     assert not caught.value.retryable
 
 
