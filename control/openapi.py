@@ -44,6 +44,7 @@ BLOCKS = frozenset({"/v1/videos/{video_id}/hls"})
 MEANINGS = {error.status: error.title for error in ApiError.__subclasses__()} | {
     ApiError.status: ApiError.title
 }
+NO_NUL = {"pattern": "^[^\\x00]*$", "description": "Any text without the NUL character."}
 BODY: JsonSchemaMode = "validation"
 ANSWER: JsonSchemaMode = "serialization"
 
@@ -323,5 +324,7 @@ def _inlined(part: Any, definitions: Json) -> Any:
     if isinstance(part, dict):
         if "$ref" in part:
             return _inlined(definitions[part["$ref"].rpartition("/")[2]], definitions)
-        return {name: _inlined(value, definitions) for name, value in part.items()}
+        whole = {name: _inlined(value, definitions) for name, value in part.items()}
+        free = whole.get("type") == "string" and not {"enum", "const", "format"} & whole.keys()
+        return NO_NUL | whole if free else whole
     return [_inlined(item, definitions) for item in part] if isinstance(part, list) else part

@@ -62,6 +62,16 @@ async def test_every_pattern_is_told_in_words_too(client):
     assert [one for one in patterns if not one.get("description")] == []
 
 
+async def test_a_text_in_a_query_holds_no_nul(client):
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    [kind] = [one["schema"] for one in paths["/v1/videos/{video_id}/artifacts"]["get"]["parameters"]
+              if one["name"] == "kind"]  # fmt: skip
+    [pattern] = {one["pattern"] for one in with_pattern(kind)}
+    for text in ("poster", "", "\n"):
+        assert re.search(pattern, text)
+    assert not re.search(pattern, "post\0er")
+
+
 def with_pattern(part):
     """Every schema below `part` that holds a pattern."""
     if isinstance(part, dict) and isinstance(part.get("pattern"), str):
