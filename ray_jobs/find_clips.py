@@ -26,7 +26,7 @@ from ray_jobs.contract import (
     Json,
     PassedOver,
 )
-from ray_jobs.engines.faces import engine
+from ray_jobs.engines import faces, letters
 from ray_jobs.media.decode import choose_decoder, frames_at
 from ray_jobs.media.images import write_jpeg
 from ray_jobs.run import JobRun, Step
@@ -174,9 +174,10 @@ def framing_step(
     """For each clip the `crop_track` to follow and the `subject`, what it follows."""
     media = spec.source.media
     spans = [(clip["start_s"], clip["end_s"]) for clip in chosen]
+    engines = {"faces": faces.engine(), "letters": letters.engine()}
 
     def frame(_directory: Path) -> Json:
-        run.used(faces=engine() if media.video_codec else "none (no video)")
+        run.used(**(engines if media.video_codec else dict.fromkeys(engines, "none (no video)")))
         features = Features.load(analysis.path("features.npz"), analysis.value)
         framed = []
         for number, span in enumerate(spans):
@@ -188,8 +189,8 @@ def framing_step(
 
     turns = [[s.start_s, s.end_s, s.speaker] for s in spec.segments if s.speaker]
     step = run.step(
-        "frame", frame, version=2, weight=1.0,
-        params=cast("Json", {"spans": spans, "turns": turns, "faces": engine()}),
+        "frame", frame, version=3, weight=1.0,
+        params=cast("Json", {"spans": spans, "turns": turns, **engines}),
         inputs=[spec.source.object.sha256, analysis.ref("features.npz").sha256],
     )  # fmt: skip
     return cast("list[dict[str, Any]]", step.value["clips"])

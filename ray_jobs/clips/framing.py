@@ -9,16 +9,22 @@ from typing import Literal, cast
 import numpy as np
 
 from ray_jobs.clips.features import RATE_HZ, Features
-from ray_jobs.clips.lettering import Print, card, print_of
+from ray_jobs.clips.lettering import card
 from ray_jobs.clips.subject import Flags, Floats, follow, phrases_in
 from ray_jobs.contract import CropPoint, MediaInfo, Segment
-from ray_jobs.engines.faces import available, faces_in, look_height
+from ray_jobs.engines import faces, letters
+from ray_jobs.engines.faces import Face
+from ray_jobs.engines.letters import Line
 from ray_jobs.media.decode import pictures_at
 from ray_jobs.media.reframe import shown_area, shown_ratio
 
 CROP_EVERY = 2
 NARROWEST = Fraction(9, 16)
 """The shape into which people must fit to be shown together."""
+READ_EVERY, READ_FIRST = 5, 2
+"""Points of the track from one look for letters to the next, and from a cut to the first: letters
+are there to be read for a second or more, and often fade in.
+"""
 LATER_S = 1e-3
 """A cut's time is rounded: just at it the shot before might still be on screen."""
 
@@ -33,27 +39,31 @@ def camera(
 ) -> tuple[list[CropPoint], Literal["face", "text", "motion"] | None]:
     """What the crop of a span should follow, at 5 Hz, and what that is for most of the time.
 
-    Where no face is found, or nothing is installed to find one, it is the letters of a picture made
-    to be read; else the centre of what moves.
+    Where no face is found, it is the letters of a shot that is there to be read; else, as where
+    nothing is installed to find either, the centre of what moves.
     """
     track = crop_points(features, start_s, end_s)
     if not media.video_codec:
         return track, None
     times_s = np.array([point.time_s for point in track])
     width, height = media.width or 1, media.height or 1
-    faces, prints = [], []
-    for picture in pictures_at(
-        path, media, (times_s + LATER_S).tolist(), height=look_height(width, height)
-    ):
-        faces.append(faces_in(picture) if available() else [])
-        prints.append(print_of(picture))
     shots = [n for n, point in enumerate(track) if point.cut and n]
+    begun = 0
+    people: list[list[Face]] = []
+    lines: list[list[Line] | None] = []
+    for n, picture in enumerate(pictures_at(
+        path, media, (times_s + LATER_S).tolist(), height=faces.look_height(width, height)
+    )):  # fmt: skip
+        begun = n if n in shots else begun
+        people.append(faces.faces_in(picture) if faces.available() else [])
+        looked = letters.available() and not people[-1] and (n - begun) % READ_EVERY == READ_FIRST
+        lines.append(letters.letters_in(picture) if looked else None)
     heard = features.tracks["speech"][: int(np.ceil(end_s * RATE_HZ))]
     phrases = [each for each in phrases_in(heard, RATE_HZ, segments) if each.end_s > start_s]
     window = min(1.0, float(NARROWEST / shown_ratio(media))) * shown_area(media).width / width
-    places, jumps = follow(times_s, faces, shots, phrases, window)
+    places, jumps = follow(times_s, people, shots, phrases, window)
     seen = np.isfinite(places[:, 0])
-    track, read = legible(led(track, places, jumps), prints, shots, seen)
+    track, read = legible(led(track, places, jumps), lines, shots, seen)
     shares = {"face": seen.mean(), "text": read.mean(), "motion": 0.5}
     return track, cast("Literal['face', 'text', 'motion']", max(shares, key=shares.__getitem__))
 
@@ -90,17 +100,21 @@ def led(track: Sequence[CropPoint], places: Floats, jumps: Flags) -> list[CropPo
 
 
 def legible(
-    track: Sequence[CropPoint], prints: Sequence[Print], shots: Sequence[int], faces: Flags
+    track: Sequence[CropPoint],
+    lines: Sequence[Sequence[Line] | None],
+    shots: Sequence[int],
+    followed: Flags,
 ) -> tuple[list[CropPoint], Flags]:
-    """The track led over the letters of shots that are cards and show no face, with the width that
-    must be seen of them; and where that is [n].
+    """The track led over the letters of shots that are there to be read and show no face, with the
+    width that must be seen of them; and where that is [n].
 
-    `prints` are of each point's picture, `shots` the indices at which another shot begins, `faces`
-    [n] says where one is followed.
+    `lines` are of each point's picture, None where it was not looked at; `shots` the indices at
+    which another shot begins; `followed` [n] says where a face is.
     """
     moved, read = list(track), np.zeros(len(track), np.bool_)
     for first, end in pairwise([0, *shots, len(track)]):
-        found = None if faces[first:end].any() else card(prints[first:end])
+        looks = [each for each in lines[first:end] if each is not None]
+        found = None if followed[first:end].any() else card(looks)
         if found is None:
             continue
         read[first:end] = True

@@ -1,11 +1,11 @@
-"""A clip is centred on the faces in it, and on what moves where there are none."""
+"""A clip is centred on the faces in it, else on what is written, else on what moves."""
 
 import numpy as np
 import pytest
 
-from ray_jobs.clips import framing
 from ray_jobs.clips.framing import camera, crop_points, led
 from ray_jobs.contract import IngestLimits
+from ray_jobs.engines import faces
 from ray_jobs.media.probe import probe
 from tests.ray_jobs.clips.conftest import measured
 
@@ -52,10 +52,10 @@ def test_places_that_are_known_replace_the_eyes_centre_and_others_do_not():
 def seen(media):
     """`seen(name, end_s)` is the camera's track over a recording's start, and its subject."""
 
-    def look(name: str, end_s: float):
+    def look(name: str, end_s: float, *, start_s: float = 0.0):
         path = media / "video" / name
         found = probe(path, IngestLimits())
-        return camera(path, found, measured(found.duration_s), [], 0.0, end_s)
+        return camera(path, found, measured(found.duration_s), [], start_s, end_s)
 
     return look
 
@@ -74,6 +74,22 @@ class TestOnRecordings:
         assert all(point.width > 0.6 for point in track)
 
     @pytest.mark.parametrize(
+        ("name", "start_s", "end_s", "left", "right"),
+        [
+            ("big_buck_bunny_0_30.webm", 20.0, 22.9, 0.26, 0.74),
+            ("big_buck_bunny_0_30.webm", 25.0, 29.5, 0.32, 0.72),
+            ("mixed_content_noaudio.webm", 5.2, 10.0, 0.05, 0.88),
+            ("counter_30frames.mp4", 1.0, 2.9, 0.67, 0.98),
+        ],
+        ids=["title over a scene", "large title", "scrolling page", "changing digits"],
+    )
+    def test_what_is_written_is_seen_whole(self, seen, name, start_s, end_s, left, right):
+        track, subject = seen(name, end_s, start_s=start_s)
+        assert subject == "text"
+        assert all(point.x - point.width / 2 <= left for point in track)
+        assert all(point.x + point.width / 2 >= right for point in track)
+
+    @pytest.mark.parametrize(
         "name", ["bikes_5cuts.mp4", "chaplin_pd.mp4", "flower.mp4", "testvideo_bcastell.mp4"]
     )
     def test_a_scene_is_not_to_be_read_even_with_letters_over_it(self, seen, name):
@@ -85,7 +101,7 @@ class TestOnRecordings:
         assert seen("his_girl_friday_6s.mp4", 2.0) == seen("his_girl_friday_6s.mp4", 2.0)
 
     def test_without_the_package_what_moves_is_followed(self, seen, monkeypatch):
-        monkeypatch.setattr(framing, "available", lambda: False)
+        monkeypatch.setattr(faces, "available", lambda: False)
         track, subject = seen("carphone_pristine.mp4", 2.0)
         assert subject == "motion"
         assert {point.x for point in track} == {0.5}

@@ -1,78 +1,56 @@
-"""Cards are told from scenes by what is drawn in the picture."""
+"""Shots that are there to be read are told from those with letters at their edge or in passing."""
 
-import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ray_jobs.clips.lettering import card, print_of
+from ray_jobs.clips.lettering import card
+from ray_jobs.engines.letters import Line
 
-SIZE = (640, 360)
-
-
-def written(*lines: tuple[int, int, str], ground: str = "black") -> np.ndarray:
-    image = Image.new("RGB", SIZE, ground)
-    draw = ImageDraw.Draw(image)
-    for x, y, text in lines:
-        draw.text((x, y), text, fill="white", font=ImageFont.load_default(28))
-    return np.asarray(image)
+TITLE = Line(0.25, 0.4, 0.75, 0.5)
+BELOW = Line(0.1, 0.85, 0.9, 0.9)
 
 
-def found(*pictures: np.ndarray):
-    return card([print_of(picture) for picture in pictures])
+def test_a_title_is_as_wide_as_its_widest_line():
+    assert card([[TITLE, Line(0.4, 0.5, 0.6, 0.6)]] * 3) == pytest.approx((0.5, 0.5))
 
 
-TITLE = (120, 160, "A SHORT HISTORY OF SALT")
+def test_what_moves_or_changes_is_as_wide_as_it_ever_is():
+    clock = [[Line(0.6, 0.5, 0.6 + width, 0.6)] for width in (0.2, 0.22, 0.3, 0.25)]
+    assert card(clock) == pytest.approx((0.75, 0.3))
 
 
-def test_a_title_is_as_wide_as_it_is_written():
-    title = found(*[written(TITLE)] * 5)
-    left, right = (title.x - title.width / 2) * SIZE[0], (title.x + title.width / 2) * SIZE[0]
-    assert left == pytest.approx(TITLE[0], abs=24)
-    end = TITLE[0] + ImageFont.load_default(28).getlength(TITLE[2])
-    assert right == pytest.approx(end, abs=24)
+def test_a_title_for_a_part_of_a_shot_is_read_and_one_in_passing_is_not():
+    assert card([[], [], [], [TITLE]])
+    assert card([*[[]] * 9, [TITLE]]) is None
 
 
-def test_a_title_that_fades_in_and_out_is_one_still():
-    dark = written()
-    assert found(dark, dark, written(TITLE), written(TITLE), dark)
+@pytest.mark.parametrize(
+    "line", [BELOW, Line(0.1, 0.02, 0.9, 0.08), Line(0.45, 0.4, 0.55, 0.45)],
+    ids=["watermark", "ticker", "number plate"],
+)  # fmt: skip
+def test_letters_that_are_not_there_to_be_read(line):
+    assert card([[line]] * 5) is None
 
 
-def test_a_clock_is_as_wide_as_its_last_digit():
-    moments = [written((300, 300, f"01:00:{n:02}:{7 * n % 25:02}")) for n in range(12)]
-    clock = found(*moments)
-    end = 300 + ImageFont.load_default(28).getlength("01:00:00:00")
-    assert (clock.x + clock.width / 2) * SIZE[0] >= end - 12
+def test_what_stands_at_the_edge_does_not_widen_a_title():
+    assert card([[TITLE, BELOW]]) == card([[TITLE]])
 
 
-def test_a_plain_picture_and_one_with_a_single_shape_are_none():
-    image = Image.new("RGB", SIZE, "grey")
-    ImageDraw.Draw(image).ellipse((200, 100, 400, 300), fill="white")
-    assert found(written()) is None
-    assert found(np.asarray(image)) is None
+def test_no_looks_and_no_lines_are_no_card():
+    assert card([]) is None
+    assert card([[], []]) is None
 
 
-def test_letters_that_pass_by_are_none():
-    assert found(*[written(TITLE)], *[written()] * 5) is None
+share = st.floats(0, 1, width=32)
+lines = st.lists(st.tuples(share, share, share, share), max_size=4).map(
+    lambda rows: [Line(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in rows]
+)
 
 
-def scene() -> np.ndarray:
-    """Walls, windows, faces: areas of all lights, none as fine as a letter."""
-    areas = np.random.default_rng(0).integers(0, 255, (9, 16, 1)).astype(np.uint8)
-    return areas.repeat(40, axis=0).repeat(40, axis=1).repeat(3, axis=2)
-
-
-def test_letters_over_a_scene_are_no_card():
-    picture = scene()
-    picture[160:200] = written(TITLE)[160:200]
-    assert found(scene()) is None
-    assert found(picture) is None
-
-
-def test_a_texture_that_fills_the_picture_is_none():
-    noise = np.random.default_rng(0).integers(0, 255, (360, 640, 3)).astype(np.uint8)
-    assert found(noise) is None
-
-
-@pytest.mark.parametrize("size", [(1, 1), (3, 7), (12, 6)])
-def test_the_smallest_pictures_have_none(size):
-    assert found(np.zeros((*size, 3), np.uint8)) is None
+@given(st.lists(lines, max_size=6))
+def test_a_card_lies_in_the_picture(looks):
+    found = card(looks)
+    if found:
+        assert 0 < found.width <= 1
+        assert -1e-9 <= found.x - found.width / 2 <= found.x + found.width / 2 <= 1 + 1e-9
