@@ -1,7 +1,8 @@
 """How much more memory a call holds at its height than before it, in bytes.
 
-tracemalloc does not see what NumPy and numba's compiled code ask for, so the kernel's own record of
-resident memory is read (Linux: `VmHWM` in /proc/PID/status, reset through /proc/PID/clear_refs).
+tracemalloc sees what Python and NumPy ask for, not what compiled code and libraries do, so the
+kernel's own record of resident memory is read (Linux: `VmHWM` in /proc/PID/status, reset through
+/proc/PID/clear_refs).
 """
 
 import ctypes

@@ -18,6 +18,7 @@ CLASSES = 32
 BAND = 256
 SIZES = (7_500, 15_000, 30_000)
 SEGMENTS, SEGMENT_FRAMES = 64, 1_500
+LAUNCHES = 2
 
 
 def cases(*, peers: bool) -> Iterator[Case]:
@@ -104,7 +105,7 @@ def _segments(*, peers: bool) -> Case:
         unit="segments",
         run=partial(align, log_probs, targets),
         rivals={"torchaudio, one by one": Rival(one_by_one)} if peers else {},
-        work=Work(bytes_moved=log_probs.numel() * log_probs.element_size(), launches=2),
+        work=Work(bytes_moved=log_probs.numel() * log_probs.element_size(), launches=LAUNCHES),
         agree=partial(_defined, "cuda"),
         within_s=0.003,
         clock="cuda",

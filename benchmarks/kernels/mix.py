@@ -17,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.case import Case, Rival, Work
-from kernels.mix import Ducker, DuckShape, Limiter, mix, reference
+from kernels.mix import Ducker, DuckShape, Limiter, cpu, mix, reference
 
 TESTS = "tests/kernels/test_mix.py"
 RATE_HZ = 48_000
 SHAPE = DuckShape(depth_db=12.0, attack_s=0.1, hold_s=0.3, release_s=0.6)
 CEILING_DBTP = -1.5
-BLOCK = 2**15
+BLOCK = cpu.AT_ONCE
 DUCK = (
     "[1:a][0:a]sidechaincompress=threshold=0.02:ratio=8:attack=100:release=600[bed];"
     "[0:a][bed]amix=inputs=2:normalize=0,alimiter=limit=0.84:attack=5:level=0[out]"
@@ -108,6 +108,13 @@ def work(sound: Sound, launches: int = 0) -> Work:
     return Work(3 * sound.nbytes + len(sound), 2 * phases * sound.size, launches)
 
 
+def launches(samples: int) -> int:
+    """Edges, ducking and limiting of each block, and of what waits for its end, in two parts."""
+    from kernels.mix import fused
+
+    return 3 * -(-samples // fused.AT_ONCE) + 4
+
+
 def on_gpu() -> Iterator[Case]:
     if not torch.cuda.is_available():
         return
@@ -116,6 +123,8 @@ def on_gpu() -> Iterator[Case]:
         tensors = [torch.from_numpy(each).cuda() for each in sounds]
         yield Case(
             "mix", f"on the GPU, {minutes} min", len(sounds[0]), "samples",
-            run=partial(mix, *tensors, RATE_HZ, SHAPE, CEILING_DBTP), work=work(sounds[0], 20),
-            agree=partial(agrees, *sounds, gpu=True), series="gpu", growth_limit=1.02, clock="cuda",
+            run=partial(mix, *tensors, RATE_HZ, SHAPE, CEILING_DBTP),
+            work=work(sounds[0], launches(len(sounds[0]))),
+            agree=partial(agrees, *sounds, gpu=True),
+            series="gpu", growth_limit=1.02, clock="cuda",
         )  # fmt: skip

@@ -16,8 +16,6 @@ from kernels.mix.reference import MARGIN, DuckShape, ceiling_of, duck_tables, pe
 __all__ = ["DuckShape", "Ducker", "Limiter", "duck", "limit", "mix"]
 
 Samples = NDArray[np.float32]
-BLOCK = 2**15
-"""Samples that the functions over whole signals take at a time."""
 
 
 class Ducker:
@@ -148,16 +146,17 @@ def mix(
 
 def _run(samples: Any, push: Any, finish: Any) -> Any:
     """What is pushed of a whole signal, block by block, in one piece."""
-    out, done = _path_of(samples).silence(samples, len(samples)), 0
-    for part in _parts(len(samples), push, finish):
+    path, done = _path_of(samples), 0
+    out = path.silence(samples, len(samples))
+    for part in _parts(len(samples), path.AT_ONCE, push, finish):
         out[done : done + len(part)] = part
         done += len(part)
     return out
 
 
-def _parts(count: int, push: Any, finish: Any) -> Iterator[Any]:
-    for first in range(0, max(1, count), BLOCK):
-        yield push(slice(first, min(count, first + BLOCK)))
+def _parts(count: int, block: int, push: Any, finish: Any) -> Iterator[Any]:
+    for first in range(0, max(1, count), block):
+        yield push(slice(first, min(count, first + block)))
     yield finish()
 
 

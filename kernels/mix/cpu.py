@@ -9,6 +9,8 @@ from kernels.lanes import LANES, crest, interpolation
 from kernels.mix.reference import BEFORE, OVERSAMPLING, TAPS, UNIT
 
 between = interpolation(OVERSAMPLING - 1)
+AT_ONCE = 2**15
+"""Samples of a whole signal taken at a time: they stay in a core's cache."""
 BLOCK = 2 * LANES
 LEAST = 8_192
 """Samples below which a thread is not worth its start."""

@@ -6,6 +6,8 @@ import triton.language as tl
 
 from kernels.mix.reference import BEFORE, UNIT
 
+AT_ONCE = 2**22
+"""Samples of a whole signal taken at a time: enough to fill the device, and few launches."""
 WIDTH = 256
 FAR = 2**40
 

@@ -202,7 +202,7 @@ def test_the_triton_kernels_equal_the_definition(monkeypatch, close, n, channels
     bed, active = bed_for(voice)
     shape = DuckShape(12.0, 0.01, 0.02, 0.03)
     monkeypatch.setattr(op, "_path_of", lambda _: fused)
-    monkeypatch.setattr(op, "BLOCK", 257)
+    monkeypatch.setattr(fused, "AT_ONCE", 257)
     tensors = map(torch.from_numpy, (voice, bed, active))
     made = mix(*tensors, 4_000, shape, -3.0)
     close(made, reference.mix(voice, bed, active, 4_000, shape, -3.0), "float32")
