@@ -115,6 +115,9 @@ class Settings:
         "CUTROOM_SPEAKER_MODEL", "speaker-diarization-community-1", "name in models_cache"
     )
     subtitle_preset: str = knob("CUTROOM_SUBTITLE_PRESET", "karaoke", "style when none is named")
+    subtitle_min_confidence: float = knob(
+        "CUTROOM_SUBTITLE_MIN_CONFIDENCE", 0.2, "words of a rough engine below it are not shown"
+    )
     loudness_lufs: float = knob(
         "CUTROOM_LOUDNESS_LUFS", -14.0, "what the large platforms play at", "LUFS"
     )
@@ -197,6 +200,8 @@ class Settings:
         _checked("CUTROOM_WATERMARK_*", lambda: settings.placement)
         if settings.subtitle_preset not in SUBTITLE_PRESETS:
             raise BadSetting(f"CUTROOM_SUBTITLE_PRESET is none of {', '.join(SUBTITLE_PRESETS)}.")
+        if not 0 <= settings.subtitle_min_confidence <= 1:
+            raise BadSetting("CUTROOM_SUBTITLE_MIN_CONFIDENCE must be between 0 and 1.")
         return settings
 
     def as_environment(self) -> dict[str, str]:

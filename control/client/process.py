@@ -171,7 +171,7 @@ class Processing:
                 "run_s": job["run_s"],
                 "cached": cached,
                 "engine": effective.get("speech"),
-                **{key: effective.get(key) for key in ("decoder", "encoder", "faces")},
+                **{key: effective.get(key) for key in ("decoder", "encoder", "faces", "letters")},
             }
         )
 

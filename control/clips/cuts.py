@@ -44,17 +44,26 @@ def style_of(
         raise Invalid(errors=found) from None
 
 
+async def transcript_of(member: Member, video: Video) -> Transcript | None:
+    """The transcript that was asked for last."""
+    return await Transcript.of(member).filter(video_id=video.id).order_by("-made_at", "id").first()
+
+
 async def segments_of(member: Member, video: Video) -> list[Segment]:
-    """The segments of the transcript that was asked for last, in order."""
-    transcript = (
-        await Transcript.of(member).filter(video_id=video.id).order_by("-made_at", "id").first()
-    )
+    """Its segments, in order."""
+    transcript = await transcript_of(member, video)
     return [Segment.model_validate(one) for one in transcript.segments] if transcript else []
 
 
-async def words_of(member: Member, video: Video) -> list[Word]:
-    """Every word of the transcript that was asked for last, in order."""
-    return [word for segment in await segments_of(member, video) for word in segment.words]
+async def words_of(member: Member, video: Video, settings: Settings) -> tuple[list[Word], float]:
+    """Its words, in order, and how surely one must have been heard to be shown: a rough engine
+    says itself which of its words are made up.
+    """
+    transcript = await transcript_of(member, video)
+    segments = transcript.segments if transcript else []
+    words = [word for one in segments for word in Segment.model_validate(one).words]
+    rough = bool(transcript and transcript.rough)
+    return words, settings.subtitle_min_confidence if rough else 0.0
 
 
 def trimmed(
@@ -84,7 +93,9 @@ def trimmed(
     return {**ends, "text": " ".join(word.text for word in inside), "segment_ids": held}
 
 
-def cut_of(clip: Clip, words: list[Word], style: SubtitleStyle | None) -> ClipCut:
+def cut_of(
+    clip: Clip, words: list[Word], min_confidence: float, style: SubtitleStyle | None
+) -> ClipCut:
     """Its words include those that its ends go through: QA names them."""
     inside = [word for word in words if word.end_s > clip.start_s and word.start_s < clip.end_s]
     return ClipCut(
@@ -94,6 +105,7 @@ def cut_of(clip: Clip, words: list[Word], style: SubtitleStyle | None) -> ClipCu
         start_s=clip.start_s,
         end_s=clip.end_s,
         words=inside,
+        min_confidence=min_confidence,
         crop_track=[CropPoint.model_validate(point) for point in clip.crop_track],
         edits=[ClipEdit.model_validate(edit) for edit in clip.edits],
         style=style,

@@ -224,7 +224,7 @@ async def style_clip(request: Request, clip_id: UUID, word: str) -> HTTPResponse
     style = style_of(wanted.preset, brand_style | wanted.overrides, settings)
     order = StyleSubtitles(
         source=source_of(video),
-        clip=cut_of(clip, await words_of(member, video), style),
+        clip=cut_of(clip, *await words_of(member, video, settings), style),
         aspect=wanted.aspect,
         layout=wanted.layout,
         height=wanted.height,

@@ -79,7 +79,7 @@ async def _order(
     member: Member, settings: Settings, video: Video, clips: list[Clip], wanted: ExportProject,
     brand: Brand | None, brand_style: dict[str, Any],
 ) -> Export:  # fmt: skip
-    words = await words_of(member, video)
+    words, min_confidence = await words_of(member, video, settings)
     form = _form(wanted, settings)
     same = None
     if wanted.subtitle_preset or wanted.subtitle_overrides:
@@ -94,7 +94,7 @@ async def _order(
         style = same or own or default
         if "margin" not in wanted.subtitle_overrides:
             style = _lifted(style, form["safe_area"])
-        cuts.append(cut_of(clip, words, style))
+        cuts.append(cut_of(clip, words, min_confidence, style))
     return Export(source=source_of(video), clips=cuts, brand=brand, **form)
 
 

@@ -289,7 +289,8 @@ class ClipCut(Plain):
     """A clip to render: its span of the source, its words (source time), how to frame it.
 
     `crop_track` holds the wanted subject centre over the span; the worker plans the smooth path.
-    `edits` are stretches to leave out, in any order.
+    `edits` are stretches to leave out, in any order. Words that were heard less surely than
+    `min_confidence` are not shown.
     """
 
     clip_id: UUID
@@ -298,6 +299,7 @@ class ClipCut(Plain):
     start_s: Seconds
     end_s: Seconds
     words: list[Word] = Field(default_factory=list)
+    min_confidence: Share = 0.0
     crop_track: list[CropPoint] = Field(default_factory=list)
     edits: list[ClipEdit] = Field(default_factory=list, max_length=1000)
     style: SubtitleStyle | None = SubtitleStyle()

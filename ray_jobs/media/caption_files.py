@@ -69,7 +69,8 @@ def subtitle_files(
     """
     style = cut.style or SubtitleStyle()
     width, height = target_size(source.media, aspect, height)
-    words = words_inside(cut.words, start_s=cut.start_s, end_s=cut.end_s)
+    said = words_inside(cut.words, start_s=cut.start_s, end_s=cut.end_s)
+    words = [word for word in said if word.confidence >= cut.min_confidence]
     params: Json = {
         "words": [word.model_dump(mode="json") for word in words],
         "start_s": cut.start_s,
@@ -81,11 +82,14 @@ def subtitle_files(
     }
     if lead_s:
         params["lead_s"] = lead_s
+    if unsure := len(said) - len(words):
+        params["unsure"] = unsure
 
     def work(directory: Path) -> Json:
         return write_files(
             directory, words, style, (width, height), start_s=cut.start_s - lead_s,
             end_s=cut.end_s, fonts=fonts.directory if fonts else None, safe_area=safe_area,
+            unsure=unsure,
         )  # fmt: skip
 
     return run.step(
@@ -130,8 +134,11 @@ def write_files(
     end_s: float,
     fonts: Path | None = None,
     safe_area: SafeArea = OPEN,
+    unsure: int = 0,
 ) -> Json:
-    """Write the three files into `directory`; sizes are width and height of the picture."""
+    """Write the three files into `directory`; sizes are width and height of the picture. `unsure`
+    is how many words were left out because they were not heard surely enough.
+    """
     width, height = size
     face = face_for(style, fonts)
     room = room_for(style, face, width=width, height=height)
@@ -139,7 +146,9 @@ def write_files(
     (directory / FILES["subtitles_ass"]).write_text(ass(cues, style, face, size), encoding="utf-8")
     (directory / FILES["subtitles_srt"]).write_text(srt(cues), encoding="utf-8")
     (directory / FILES["subtitles_vtt"]).write_text(vtt(cues), encoding="utf-8")
-    findings = findings_of(cues, words, style=style, room=room, size=size, safe_area=safe_area)
+    findings = findings_of(
+        cues, words, style=style, room=room, size=size, safe_area=safe_area, unsure=unsure
+    )
     return {
         "cues": len(cues),
         "preview_s": (cues[0].start_cs + cues[0].end_cs) / 200 if cues else None,

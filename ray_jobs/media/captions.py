@@ -344,10 +344,12 @@ def findings_of(
     room: Room,
     size: tuple[int, int],
     safe_area: SafeArea,
+    unsure: int = 0,
 ) -> list[Finding]:
     """What a careful reader would object to, in time relative to the clip's start.
 
-    `words` are those of the clip's span alone, `size` the picture's width and height.
+    `words` are those of the clip's span alone, without the `unsure` that are not to be shown;
+    `size` is the picture's width and height.
 
     The reading speed is the adult limit of 20 characters per second (Netflix Timed Text Style
     Guide).
@@ -359,6 +361,9 @@ def findings_of(
     if absent := missing_glyphs("".join(cue.text for cue in cues), room.face):
         message = f"No installed font can draw {' '.join(absent[:20])}."
         found.append(_finding("error", "missing_glyphs", message, cues))
+    if unsure:
+        message = f"{unsure} words were heard too unsurely to be shown: correct the transcript."
+        found.append(_finding("info", "words_unsure", message, cues))
     shown = sum(len("".join(cue.text.split())) for cue in cues)
     if not cues and words:
         message = "No word of the transcript falls into this clip."

@@ -55,6 +55,7 @@ def test_a_child_process_reads_the_same_settings():
         ("CUTROOM_SIGNUP", "maybe"),
         ("CUTROOM_ALLOW_PRIVATE_HOSTS", "perhaps"),
         ("CUTROOM_SUBTITLE_PRESET", "wingdings"),
+        ("CUTROOM_SUBTITLE_MIN_CONFIDENCE", "1.5"),
         ("CUTROOM_WEIGHT_HOOK", "-1"),
     ],
 )

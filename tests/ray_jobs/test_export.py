@@ -136,6 +136,20 @@ class TestEdits:
         assert "um" not in files["subtitles_vtt"].read_text()
 
 
+def test_words_that_were_not_heard_surely_are_left_out_and_counted(recorded, job_run):
+    words = said("rivers", "um", "made", start_s=1.1, each_s=0.55)
+    words = [words[0], words[1].model_copy(update={"confidence": 0.19}), words[2]]
+    cut = clip(1.0, 3.0, words=words).model_copy(update={"min_confidence": 0.2})
+    spec = StyleSubtitles(source=recorded(), clip=cut, height=360)
+    run = job_run(spec)
+    styled = style_subtitles(run, spec)
+    files = {a.kind: run.fetch(a.object).read_text() for a in styled.artifacts if "sub" in a.kind
+             and a.kind != "subtitle_preview"}  # fmt: skip
+    assert all("um" not in text and "rivers" in text for text in files.values())
+    [told] = [finding for finding in styled.findings if finding.code == "words_unsure"]
+    assert (told.severity, told.message.split()[0]) == ("info", "1")
+
+
 class TestLayouts:
     HALVES = "color=red:s=320x180:r=25:d=4,drawbox=x=160:w=160:h=180:color=blue:t=fill"
     TRACK = [CropPoint(time_s=1 + n / 5, x=0.2 if n < 5 else 0.8, y=0.5) for n in range(10)]
