@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test e2e fuzz check bench clean
+.PHONY: help setup demo serve test e2e fuzz check guard bench clean
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
@@ -35,6 +35,10 @@ check: $(STAMP) ## format, lint, strict types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+guard: $(STAMP) ## half the margin of the kernels' targets, in two minutes
+	$(BIN)/python -m benchmarks --guard \
+		forced_align frame_change saliency select_clips window_scores
 
 bench: $(STAMP) ## benchmarks against the references and the peers
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[bench]'

@@ -14,6 +14,7 @@ from benchmarks import accepted, report
 from benchmarks.discovery import chosen, discover, names
 from benchmarks.environment import environment
 from benchmarks.figures import Growth, Refused, Result, growths
+from benchmarks.guard import guarded
 from benchmarks.harness import measured
 
 BUDGET_S = 5.0
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         print("\n".join(f"{package}/{name}" for package, name in names()))
         return 0
+    if options.guard:
+        return _guard(options.names)
     results, refused = _measure(options)
     grown = growths(results)
     where = environment()
@@ -58,9 +61,23 @@ def _parser() -> argparse.ArgumentParser:
     add("--plot", type=Path, metavar="FILE", help="write a picture of the ratios")
     add("--check", action="store_true",
         help="fail where a budget or this hardware's accepted figures are not kept")  # fmt: skip
+    add("--guard", action="store_true",
+        help="quickly: fail where less than half the margin of a target is reached")  # fmt: skip
     add("--accept", action="store_true", help="make these the accepted figures of this hardware")
     add("--list", action="store_true", help="only name the modules")
     return parser
+
+
+def _guard(names: Sequence[str]) -> int:
+    results: list[Result] = []
+    problems: list[str] = []
+    for outcome, short in guarded(names):
+        results += [outcome] if isinstance(outcome, Result) else []
+        problems += short
+    report.show(results)
+    for problem in problems:
+        report.say(f"error: {problem}")
+    return int(bool(problems) or not results)
 
 
 def _measure(options: argparse.Namespace) -> tuple[list[Result], list[Refused]]:

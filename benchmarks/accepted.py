@@ -99,7 +99,7 @@ def regressions(
     rows = {f"{row['op']}/{row['case']}": row for row in accepted.get("results", [])}
     found = []
     for result in results:
-        found += _below_floor(result, limits)
+        found += below_floor(result, limits)
         if result.key in rows:
             found += _worse_than(result, rows[result.key])
     # Even the flattest line through the spreads must be steeper than allowed: noise is no growth.
@@ -116,7 +116,8 @@ def regressions(
     return found
 
 
-def _below_floor(result: Result, limits: Json) -> Iterator[str]:
+def below_floor(result: Result, limits: Json) -> Iterator[str]:
+    """What a result reaches less than half the margin of, in words."""
     for against in result.versus:
         least = floor(result.key, against.rival, against.target, limits)
         if least is not None and against.ratio.median < least:

@@ -29,11 +29,11 @@ def measured(module: Module, *, peers: bool, budget_s: float) -> Iterator[Result
         if not verdict.green:
             yield Refused(name, verdict.note, failed=True)
             return
-    for case in _cases(module, name, peers=peers):
+    for case in cases(module, name, peers=peers):
         yield case if isinstance(case, Refused) else attempt(case, tested=tested, budget_s=budget_s)
 
 
-def _cases(module: Module, name: str, *, peers: bool) -> Iterator[Case | Refused]:
+def cases(module: Module, name: str, *, peers: bool) -> Iterator[Case | Refused]:
     """The cases; where building them for the peers needs what is missing, those without peers."""
     seen: set[str] = set()
     for with_peers in (True, False) if peers else (False,):
