@@ -111,5 +111,6 @@ def _detector() -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = options.intra_op_num_threads = 1
+    options.log_severity_level = 4
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
