@@ -9,7 +9,7 @@ from typing import Literal, cast
 import numpy as np
 
 from ray_jobs.clips.features import RATE_HZ, Features
-from ray_jobs.clips.lettering import card
+from ray_jobs.clips.lettering import card, to_be_read
 from ray_jobs.clips.subject import Flags, Floats, follow, phrases_in
 from ray_jobs.contract import CropPoint, MediaInfo, Segment
 from ray_jobs.engines import faces, letters
@@ -57,7 +57,7 @@ def camera(
         begun = n if n in shots else begun
         people.append(faces.faces_in(picture) if faces.available() else [])
         looked = letters.available() and not people[-1] and (n - begun) % READ_EVERY == READ_FIRST
-        lines.append(letters.letters_in(picture) if looked else None)
+        lines.append(to_be_read(picture) if looked else None)
     heard = features.tracks["speech"][: int(np.ceil(end_s * RATE_HZ))]
     phrases = [each for each in phrases_in(heard, RATE_HZ, segments) if each.end_s > start_s]
     window = min(1.0, float(NARROWEST / shown_ratio(media))) * shown_area(media).width / width

@@ -53,7 +53,7 @@ def seen(media):
     """`seen(name, end_s)` is the camera's track over a recording's start, and its subject."""
 
     def look(name: str, end_s: float, *, start_s: float = 0.0):
-        path = media / "video" / name
+        path = media / ("speech" if "example" in name else "video") / name
         found = probe(path, IngestLimits())
         return camera(path, found, measured(found.duration_s), [], start_s, end_s)
 
@@ -80,8 +80,9 @@ class TestOnRecordings:
             ("big_buck_bunny_0_30.webm", 25.0, 29.5, 0.32, 0.72),
             ("mixed_content_noaudio.webm", 5.2, 10.0, 0.05, 0.88),
             ("counter_30frames.mp4", 1.0, 2.9, 0.67, 0.98),
+            ("auto_editor_example_42s.mp4", 0.0, 3.0, 0.663, 0.966),
         ],
-        ids=["title over a scene", "large title", "scrolling page", "changing digits"],
+        ids=["title over a scene", "large title", "scrolling page", "changing digits", "clock"],
     )
     def test_what_is_written_is_seen_whole(self, seen, name, start_s, end_s, left, right):
         track, subject = seen(name, end_s, start_s=start_s)

@@ -1,14 +1,38 @@
 """Shots that are there to be read are told from those with letters at their edge or in passing."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ray_jobs.clips.lettering import card
+from ray_jobs.clips.lettering import card, to_be_read
 from ray_jobs.engines.letters import Line
+from tests.ray_jobs.engines.test_letters import SIZE, written
 
 TITLE = Line(0.25, 0.4, 0.75, 0.5)
-BELOW = Line(0.1, 0.85, 0.9, 0.9)
+
+
+def scene() -> np.ndarray:
+    """Walls, windows, faces: areas of all lights."""
+    areas = np.random.default_rng(0).integers(0, 200, (18, 32, 1)).astype(np.uint8)
+    return areas.repeat(20, axis=0).repeat(20, axis=1).repeat(3, axis=2)
+
+
+def with_line(picture: np.ndarray, top: int) -> np.ndarray:
+    return np.maximum(picture, written("01:00:12:16", 200, top, 48))
+
+
+@pytest.mark.parametrize("top", [8, 300])
+def test_a_line_at_the_edge_is_read_where_there_is_nothing_else_to_see(top):
+    plain = np.full((SIZE[1], SIZE[0], 3), 90, np.uint8)
+    assert len(to_be_read(with_line(plain, top))) == 1
+    assert to_be_read(with_line(scene(), top)) == []
+
+
+def test_a_line_in_the_middle_is_read_over_a_scene_too():
+    picture = scene()
+    picture[140:220] = 20
+    assert len(to_be_read(with_line(picture, 150))) == 1
 
 
 def test_a_title_is_as_wide_as_its_widest_line():
@@ -25,16 +49,8 @@ def test_a_title_for_a_part_of_a_shot_is_read_and_one_in_passing_is_not():
     assert card([*[[]] * 9, [TITLE]]) is None
 
 
-@pytest.mark.parametrize(
-    "line", [BELOW, Line(0.1, 0.02, 0.9, 0.08), Line(0.45, 0.4, 0.55, 0.45)],
-    ids=["watermark", "ticker", "number plate"],
-)  # fmt: skip
-def test_letters_that_are_not_there_to_be_read(line):
-    assert card([[line]] * 5) is None
-
-
-def test_what_stands_at_the_edge_does_not_widen_a_title():
-    assert card([[TITLE, BELOW]]) == card([[TITLE]])
+def test_a_number_plate_is_not_there_to_be_read():
+    assert card([[Line(0.45, 0.4, 0.55, 0.45)]] * 5) is None
 
 
 def test_no_looks_and_no_lines_are_no_card():
