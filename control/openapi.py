@@ -29,6 +29,7 @@ from sanic_routing.route import Route
 from control.access import SAFE, Role
 from control.errors import ApiError
 from control.idempotency import KEY_PATTERN, KEY_WORDS
+from control.links import add_links
 from control.paging import Listing, Page
 from control.records import IF_MATCH, IF_MATCH_WORDS
 
@@ -149,6 +150,7 @@ def document(app: Sanic) -> Json:
     schemas = _Schemas(noted for *_, noted in found)
     for method, path, route, noted in found:
         paths.setdefault(path, {})[method.lower()] = _operation(method, path, route, noted, schemas)
+    add_links(paths, [(method, path, noted) for method, path, _, noted in found])
     return {
         "openapi": "3.1.0",
         "info": {"title": "Cutroom", "version": "1", "license": {"name": "Apache-2.0"}},
