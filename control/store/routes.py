@@ -12,7 +12,8 @@ from typing import Any
 from sanic import Blueprint, HTTPResponse, Request, empty
 
 from control.errors import ApiError, BadRequest, Forbidden, NotFound, TooLarge, UnsupportedMediaType
-from control.storage import BadTicket, DirectoryStore, disposition
+from control.storage import disposition
+from control.store.directory import BadTicket, DirectoryStore
 
 blueprint = Blueprint("store", url_prefix="/store")
 NEW_LINK = "This link has run out, or is not as it was given: ask the API for a new one."

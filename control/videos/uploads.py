@@ -14,7 +14,8 @@ from control.artifacts.models import ArtifactRow
 from control.audit import trail
 from control.errors import Conflict
 from control.records import now
-from control.storage import S3Store, Store
+from control.storage import Store
+from control.store.s3 import S3Store
 from control.videos.models import Video, VideoStatus
 from ray_jobs.contract import Problem
 

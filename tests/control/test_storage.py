@@ -11,10 +11,11 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from control import storage
 from control.client.api import Api
 from control.records import now
-from control.storage import DirectoryStore, S3Store, Upload, open_store
+from control.storage import Upload, open_store
+from control.store import s3
+from control.store.directory import DirectoryStore
 from control.videos import uploads
 from control.videos.models import Video
 from ray_jobs.storage import open_store as open_worker_store
@@ -34,9 +35,9 @@ async def store(request, app, monkeypatch):
     for name, value in gateway.environment().items():
         monkeypatch.setenv(name, value)
     settings = replace(app.ctx.settings, s3_bucket="cutroom", s3_endpoint_url=gateway.url)
-    s3 = open_store(settings)
-    yield s3
-    await s3.close()
+    opened = open_store(settings)
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
@@ -210,8 +211,8 @@ class TestParts:
 
     @pytest.fixture
     def api(self, client, owner, app, store, monkeypatch):
-        monkeypatch.setattr(storage, "PARTED_ABOVE_BYTES", 1 << 20)
-        monkeypatch.setattr(storage, "PART_BYTES", 5 << 20)
+        monkeypatch.setattr(s3, "PARTED_ABOVE_BYTES", 1 << 20)
+        monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
         monkeypatch.setattr(app.ctx, "store", store)
         return MediaPath(client, owner, app.ctx.settings)
 
@@ -356,7 +357,7 @@ class TestDirectory:
 
 def test_the_store_follows_the_settings(settings):
     assert isinstance(open_store(settings), DirectoryStore)
-    assert isinstance(open_store(replace(settings, s3_bucket="b")), S3Store)
+    assert isinstance(open_store(replace(settings, s3_bucket="b")), s3.S3Store)
 
 
 def tampered(url: str) -> str:
