@@ -55,7 +55,7 @@ class SubscriptionOut(Out):
 
 
 class WriteUsage(In):
-    """A negative quantity must name the event it `corrects`."""
+    """A negative quantity must name the event it `corrects`; ids with `job:` are those of jobs."""
 
     event_id: EventId
     meter: Snake

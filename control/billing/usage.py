@@ -17,6 +17,7 @@ from control.records import now
 from ray_jobs.contract import Ingested, Result
 
 LATE, EARLY = timedelta(days=35), timedelta(minutes=5)
+JOBS = "job:"
 SUMS = """
 SELECT meter, unit, sum(quantity) AS quantity, count(*) AS events, {extra}
        count(*) OVER () AS total
@@ -25,6 +26,12 @@ SELECT meter, unit, sum(quantity) AS quantity, count(*) AS events, {extra}
    AND ($4::text IS NULL OR meter = $4)
  GROUP BY meter, unit {group} ORDER BY meter, unit {group} LIMIT $5 OFFSET $6
 """
+# A job succeeds once; a line that is there all the same is no reason to refuse its result.
+USED = """
+INSERT INTO usage_events (id, created_at, updated_at, organization_id, event_id, meter, quantity,
+                          unit, occurred_at, project_id, job_id)
+VALUES (gen_random_uuid(), $1, $1, $2, $3, $4, $5, $6, $1, $7, $8)
+ON CONFLICT (organization_id, event_id) DO NOTHING"""
 GROUPS = {
     "meter": ("", ""),
     "project": ("project_id,", ", project_id"),
@@ -42,8 +49,11 @@ async def write(
     Conflict
         where the event id came before with other values.
     Invalid
-        for times out of the window, and corrections of nothing or of more than there was.
+        for ids that are the jobs', times out of the window, and corrections of nothing or of more
+        than there was.
     """
+    if wanted.event_id.startswith(JOBS):
+        raise Invalid.at("event_id", f"must not begin with {JOBS}, as those of jobs do")
     lock = (organization_id.int ^ crc32(wanted.event_id.encode())) & (2**63 - 1)
     await tx.execute_query("SELECT pg_advisory_xact_lock($1)", [lock])
     ours = UsageEvent.filter(organization_id=organization_id).using_db(tx)
@@ -111,14 +121,16 @@ async def used(
 
 async def record_job(tx: BaseDBAsyncClient, job: Job, result: Result) -> None:
     """What a job that succeeded has used: seconds of work, and the minutes of a new recording."""
-    spent_s = (now() - (job.started_at or now())).total_seconds()
+    moment = now()
+    spent_s = (moment - (job.started_at or moment)).total_seconds()
     meters = {f"{job.kind}_seconds": (spent_s, "s")}
     if isinstance(result, Ingested):
         meters["processed_minutes"] = (result.media.duration_s / 60, "min")
     for meter, (quantity, unit) in meters.items():
-        wanted = WriteUsage(
-            event_id=f"job:{job.id}:{meter}", meter=meter, unit=unit,
-            quantity=Decimal(f"{max(0.0, quantity):.6f}"),
-            project_id=job.project_id, job_id=job.id,
+        await tx.execute_query(
+            USED,
+            [
+                moment, job.organization_id, f"{JOBS}{job.id}:{meter}", meter,
+                Decimal(f"{max(0.0, quantity):.6f}"), unit, job.project_id, job.id,
+            ],
         )  # fmt: skip
-        await write(tx, job.organization_id, wanted)

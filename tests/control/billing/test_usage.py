@@ -100,6 +100,15 @@ class TestWork:
         assert {row["events"] for row in rows.values()} == {1}
         assert rows.keys() == {"processed_minutes", "ingest_seconds"}
 
+    async def test_has_its_line_to_itself(self, client, owner, app, ingest, use):
+        """Whoever wrote it before the job ended would decide how it ends, and what it costs."""
+        await ingest()
+        hand = await claimed(client, app.ctx.settings, JobKind.INGEST)
+        refusal = await use(422, event_id=f"job:{hand.job.id}:ingest_seconds", quantity=0)
+        assert refusal["errors"][0]["at"] == "event_id"
+        answer = await hand.report("succeeded", result=ingested(hand.job))
+        assert answer.status_code == 200
+
     async def test_that_failed_is_not(self, client, owner, app, ingest):
         await ingest()
         hand = await claimed(client, app.ctx.settings, JobKind.INGEST)
