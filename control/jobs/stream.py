@@ -74,11 +74,14 @@ async def _follow(
         watch.add_done_callback(lambda _: queue.put_nowait(None))
         while (event := await queue.get()) and not watch.done():
             await socket.send(_text(event))
-            # A job that was retried has ended before, in the middle of its log.
-            later = JobEvent.filter(job_id=job.id, id__gt=event.id)
-            if event.type in ENDING and not await later.exists():
+            if event.type in ENDING and not await _goes_on(event):
                 await socket.close(CLOSED_NORMALLY)
                 return
+
+
+async def _goes_on(event: JobEvent) -> bool:
+    """A job that was retried has ended before, in the middle of its log."""
+    return await JobEvent.filter(job_id=event.job_id, id__gt=event.id).exists()
 
 
 async def _until_refused(request: Request, socket: WebsocketImplProtocol) -> None:
