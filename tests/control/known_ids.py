@@ -2,10 +2,11 @@
 
 `CUTROOM_FUZZ_IDS` names a JSON file of `{parameter: [id, …]}`; the first id of each is never
 deleted. Parameters of the path, of the query and fields of bodies are all looked up by name. An
-`X-Org-ID` that is a UUID is always the organisation's. In the stateful phase ids come from earlier
-answers instead, and three in four lists are read from their start: past its end a list is empty, and
-leads nowhere. A case that lacks something required stays
+`X-Org-ID` that is a UUID is always the organisation's. A case that lacks something required stays
 as it was drawn: whoever changes it makes schemathesis send what it should lack.
+
+In the stateful phase ids come from earlier answers instead, and three in four lists are read from
+their start: beyond its end a list is empty, and leads nowhere.
 """
 
 import json
