@@ -10,6 +10,8 @@ import itertools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
+from time import monotonic
 from typing import Any, Literal
 
 import ray
@@ -18,7 +20,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_jobs.contract import JobKind, Order
-from ray_jobs.placement import NEEDS, demand, reservation, sharing, slots
+from ray_jobs.placement import NEEDS, demand, reservation, sharing, shortage, slots
 from ray_jobs.run import JobRun, execute
 from ray_jobs.settings import WorkerSettings
 
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 NAMESPACE = "cutroom"
 NAME = "director"
+# Ray itself takes longer to tell that a node is gone, and asking it takes as long as handing over.
+NODES_S = 1.0
 Answer = Literal["accepted", "busy"]
 Nodes = dict[str, dict[str, float]]
 
@@ -66,21 +70,26 @@ class Director:
     pools: dict[JobKind, list[Seat]] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
-    queued: dict[str, int] = field(default_factory=dict)
+    short: dict[JobKind, int] = field(default_factory=dict)
+    nodes: Nodes = field(default_factory=dict)
+    nodes_at: float = -inf
     vacated: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def free(self) -> dict[str, int]:
+    async def free(self) -> dict[JobKind, int]:
         """How many orders of each kind would be accepted now."""
-        nodes = alive_nodes()
+        nodes = self._alive()
         return {kind: self._free(kind, nodes) for kind in JobKind}
 
-    async def room(self, queued: dict[str, int]) -> dict[str, int]:
-        """What `free` says; publishes what is queued, so that the autoscaler can see it."""
-        if queued != self.queued:
-            self.queued = queued
-            kinds = [JobKind(kind) for kind, count in queued.items() for _ in range(count)]
-            request_resources(bundles=[demand(kind) for kind in kinds])
-        return await self.free()
+    async def room(self, queued: dict[str, int]) -> dict[JobKind, int]:
+        """What `free` says; publishes what is queued beyond it, so that the autoscaler can see."""
+        free = await self.free()
+        short = shortage(queued, free)
+        if short != self.short:
+            self.short = short
+            request_resources(
+                bundles=[demand(kind) for kind, count in short.items() for _ in range(count)]
+            )
+        return free
 
     async def freed(self) -> None:
         """Return as soon as the next order is done with."""
@@ -88,8 +97,13 @@ class Director:
 
     async def submit(self, orders: list[str]) -> list[Answer]:
         """Give each order to an idle worker of its kind, or answer "busy" to it."""
-        nodes = alive_nodes()
+        nodes = self._alive()
         return [self._submit(order, nodes) for order in orders]
+
+    def _alive(self) -> Nodes:
+        if monotonic() - self.nodes_at > NODES_S:
+            self.nodes, self.nodes_at = alive_nodes(), monotonic()
+        return self.nodes
 
     def _submit(self, order: str, nodes: Nodes) -> Answer:
         parsed = Order.model_validate_json(order)

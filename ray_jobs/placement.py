@@ -66,6 +66,12 @@ def sharing(kind: JobKind) -> list[JobKind]:
     return [other for other in JobKind if NEEDS[other].resource == resource] if resource else [kind]
 
 
+def shortage(queued: Mapping[str, int], free: Mapping[JobKind, int]) -> dict[JobKind, int]:
+    """How many queued jobs of each kind there is no worker for."""
+    left = {JobKind(kind): count - free[JobKind(kind)] for kind, count in queued.items()}
+    return {kind: count for kind, count in left.items() if count > 0}
+
+
 def demand(kind: JobKind) -> dict[str, float]:
     """What one queued job of `kind` asks of the autoscaler."""
     need = NEEDS[kind]

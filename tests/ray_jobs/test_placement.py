@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ray_jobs.contract import JobKind
-from ray_jobs.placement import NEEDS, demand, reservation, slots
+from ray_jobs.placement import NEEDS, demand, reservation, shortage, slots
 
 HEAD = {"CPU": 0.0}
 LAPTOP = {"CPU": 2.0}
@@ -47,3 +47,10 @@ def test_what_a_full_node_reserves_never_exceeds_what_it_has(cpus, gpus, encodes
 def test_the_autoscaler_is_asked_for_a_node_that_would_carry_the_job(kind):
     asked = demand(kind)
     assert slots(kind, asked, cluster_has_gpu="GPU" in asked) >= 1
+
+
+def test_only_what_no_worker_is_free_for_is_short():
+    free = dict.fromkeys(JobKind, 0) | {JobKind.TRANSCODE: 2}
+    queued = {"transcode": 3, "find_clips": 2}
+    assert shortage(queued, free) == {JobKind.TRANSCODE: 1, JobKind.FIND_CLIPS: 2}
+    assert shortage({"transcode": 2}, free) == {}
