@@ -13,6 +13,8 @@ from benchmarks.control.stand import stand
 
 TESTS = "tests/control/test_jobs.py tests/ray_jobs/test_placement.py"
 JOBS_A_NODE = 2
+# A call takes as long as its jobs sleep: there is little to gain from more of them.
+REPEATS = 3
 EFFICIENCY = 0.95
 
 
@@ -31,7 +33,7 @@ def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - it has no peer bu
             work(count)()
             yield Case(
                 op="sleeping jobs", name=f"{count} nodes", size=count, unit="nodes",
-                run=work(count),
+                run=work(count), repeats=REPEATS,
                 rivals={"sleep alone": Rival(_sleep, EFFICIENCY)},
             )  # fmt: skip
 
