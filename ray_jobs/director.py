@@ -20,7 +20,7 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ray_jobs.contract import JobKind, Order
-from ray_jobs.placement import NEEDS, demand, reservation, sharing, shortage, slots
+from ray_jobs.placement import NEEDS, demand, reservation, sharing, slots, wanted
 from ray_jobs.run import JobRun, execute
 from ray_jobs.settings import WorkerSettings
 
@@ -70,7 +70,7 @@ class Director:
     pools: dict[JobKind, list[Seat]] = field(default_factory=dict)
     numbers: Any = field(default_factory=lambda: itertools.count(1))
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
-    short: dict[JobKind, int] = field(default_factory=dict)
+    asked: dict[JobKind, int] = field(default_factory=dict)
     nodes: Nodes = field(default_factory=dict)
     nodes_at: float = -inf
     vacated: asyncio.Event = field(default_factory=asyncio.Event)
@@ -81,13 +81,13 @@ class Director:
         return {kind: self._free(kind, nodes) for kind in JobKind}
 
     async def room(self, queued: dict[str, int]) -> dict[JobKind, int]:
-        """What `free` says; publishes what is queued beyond it, so that the autoscaler can see."""
+        """What `free` says; tells the autoscaler of what is queued beyond it."""
         free = await self.free()
-        short = shortage(queued, free)
-        if short != self.short:
-            self.short = short
+        asked = wanted(queued, {kind: len(self._busy(kind)) for kind in JobKind}, free)
+        if asked != self.asked:
+            self.asked = asked
             request_resources(
-                bundles=[demand(kind) for kind, count in short.items() for _ in range(count)]
+                bundles=[demand(kind) for kind, count in asked.items() for _ in range(count)]
             )
         return free
 

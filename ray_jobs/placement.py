@@ -66,10 +66,18 @@ def sharing(kind: JobKind) -> list[JobKind]:
     return [other for other in JobKind if NEEDS[other].resource == resource] if resource else [kind]
 
 
-def shortage(queued: Mapping[str, int], free: Mapping[JobKind, int]) -> dict[JobKind, int]:
-    """How many queued jobs of each kind there is no worker for."""
-    left = {JobKind(kind): count - free[JobKind(kind)] for kind, count in queued.items()}
-    return {kind: count for kind, count in left.items() if count > 0}
+def wanted(
+    queued: Mapping[str, int], busy: Mapping[JobKind, int], free: Mapping[JobKind, int]
+) -> dict[JobKind, int]:
+    """How many jobs of each kind the cluster should carry at once; nothing where it is enough.
+
+    What runs counts too: Ray's `request_resources` names the size of the whole cluster, and not
+    what is to be added to it.
+    """
+    if all(count <= free[JobKind(kind)] for kind, count in queued.items()):
+        return {}
+    at_once = {kind: busy.get(kind, 0) + queued.get(kind, 0) for kind in JobKind}
+    return {kind: count for kind, count in at_once.items() if count}
 
 
 def demand(kind: JobKind) -> dict[str, float]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ray_jobs.contract import JobKind
-from ray_jobs.placement import NEEDS, demand, reservation, shortage, slots
+from ray_jobs.placement import NEEDS, demand, reservation, slots, wanted
 
 HEAD = {"CPU": 0.0}
 LAPTOP = {"CPU": 2.0}
@@ -49,8 +49,10 @@ def test_the_autoscaler_is_asked_for_a_node_that_would_carry_the_job(kind):
     assert slots(kind, asked, cluster_has_gpu="GPU" in asked) >= 1
 
 
-def test_only_what_no_worker_is_free_for_is_short():
+def test_a_cluster_is_asked_for_what_runs_and_waits_only_where_it_is_too_small():
     free = dict.fromkeys(JobKind, 0) | {JobKind.TRANSCODE: 2}
-    queued = {"transcode": 3, "find_clips": 2}
-    assert shortage(queued, free) == {JobKind.TRANSCODE: 1, JobKind.FIND_CLIPS: 2}
-    assert shortage({"transcode": 2}, free) == {}
+    busy = {JobKind.ALIGN: 1, JobKind.FIND_CLIPS: 4}
+    assert wanted({"transcode": 2}, busy, free) == {}
+    assert wanted({"transcode": 2, "find_clips": 3}, busy, free) == {
+        JobKind.ALIGN: 1, JobKind.FIND_CLIPS: 7, JobKind.TRANSCODE: 2,
+    }  # fmt: skip
