@@ -213,13 +213,13 @@ def sound_step(run: JobRun, spec: Export, film: Film, source: Path) -> Step | No
 
     def level(directory: Path) -> Json:
         sound = (
-            cut_samples(source, cut)
+            cut_samples(source, cut, tick=run.tick)
             if heard
             else np.zeros((round(cut.duration_s * RATE_HZ), CHANNELS), np.float32)
         )
         clipped = clipped_spans(sound, RATE_HZ)
         if film.bumpers:
-            sound = joined_sound(film.intro, sound, film.outro, tick=lambda: run.progress(0.0))
+            sound = joined_sound(film.intro, sound, film.outro, tick=run.tick)
         done = deliver_sound(directory / "sound.m4a", sound, spec.loudness, progress=run.progress)
         return {"passes": done.passes, "clipped": [list(span) for span in clipped]}
 

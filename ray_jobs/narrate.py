@@ -126,7 +126,7 @@ def dry_step(run: JobRun, spec: Narrate, voice: Step, duration_s: float) -> Step
     """The voice alone, as long as the clip or as itself, whichever is longer."""
 
     def work(directory: Path) -> Json:
-        speech = read_speech(voice.path(SPEECH))
+        speech = read_speech(voice.path(SPEECH), tick=run.tick)
         length = max(len(speech), round(duration_s * RATE_HZ))
         line = placed([(0.0, speech)], length)
         return _levelled(
@@ -146,19 +146,23 @@ def mix_step(run: JobRun, spec: Narrate, voice: Step, cut: Cut | None) -> Step:
     """The voice over the clip's own sound; past the clip's end there is only the voice."""
 
     def work(directory: Path) -> Json:
-        speech = read_speech(voice.path(SPEECH))
+        speech = read_speech(voice.path(SPEECH), tick=run.tick)
         duration_s = cut.duration_s if cut else spec.end_s - spec.start_s
         length = max(len(speech), round(duration_s * RATE_HZ))
         bed = None
         if spec.source.media.audio:
             path = run.fetch(spec.source.object)
-            bed = cut_samples(path, cut) if cut else clip_samples(path, spec.start_s, duration_s)
+            bed = (
+                cut_samples(path, cut, tick=run.tick)
+                if cut
+                else clip_samples(path, spec.start_s, duration_s, tick=run.tick)
+            )
             bed = np.pad(bed, ((0, length - len(bed)), (0, 0)))
         run.progress(0.2)
         words = cast("list[dict[str, float]]", voice.value["words"])
         spans = [(word["start_s"], word["end_s"]) for word in words]
         line = placed([(0.0, speech)], length)
-        made = mixed(line, bed, spans, spec.ducking, spec.loudness.target_lufs, tick=run.check)
+        made = mixed(line, bed, spans, spec.ducking, spec.loudness.target_lufs, tick=run.tick)
         done = deliver_sound(
             directory / MIX, made.sound, spec.loudness,
             progress=lambda share: run.progress(0.3 + 0.7 * share),

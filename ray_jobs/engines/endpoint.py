@@ -4,18 +4,17 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
+from functools import partial
 from typing import Any
 
 import httpx
 
+from ray_jobs.attending import attended
 from ray_jobs.contract import WriterEndpoint
 from ray_jobs.failures import Failure
 
 CHAT_KEY_VARIABLE = "CUTROOM_LLM_KEY"
 TIMEOUT_S = 180.0
-POLL_S = 0.25
 TOO_MANY = 429
 
 
@@ -39,14 +38,9 @@ def posted(
     """
     key = os.environ.get(key_variable)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    pool = ThreadPoolExecutor(1)
+    ask = partial(httpx.post, url, json=body, headers=headers, timeout=timeout_s)
     try:
-        sent = pool.submit(httpx.post, url, json=body, headers=headers, timeout=timeout_s)
-        while True:
-            try:
-                return sent.result(timeout=POLL_S).raise_for_status()
-            except NotYet:
-                tick()
+        return attended(ask, tick).raise_for_status()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
         said = f"answered {status}" if status else "could not be reached"
@@ -54,8 +48,6 @@ def posted(
             failure, f"The endpoint {url} {said}; check its address and {key_variable}.",
             retryable=status is None or status >= 500 or status == TOO_MANY,
         ) from error  # fmt: skip
-    finally:
-        pool.shutdown(wait=False)
 
 
 def chat(

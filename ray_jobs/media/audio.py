@@ -1,6 +1,6 @@
 """Sound as float32 samples on the recording's own time line."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,20 +56,24 @@ def read_audio(
     channels: int | None = 1,
     start_s: float = 0.0,
     end_s: float | None = None,
+    tick: Callable[[], None] = lambda: None,
 ) -> Samples:
     """Samples [n, channels] of the first sound stream between two times of the recording.
 
     Sample 0 is `start_s` of the file's time line, so a late sound starts with silence, an early one
     is cut, gaps are silence, and NaN or infinity become 0. It is shorter than asked for where the
     sound ends before `end_s`. `channels=None` keeps the stream's own; else ITU-R BS.775 downmix,
-    scaled so that it cannot clip.
+    scaled so that it cannot clip. `tick` is called for every second of sound and may raise.
 
     Raises
     ------
     Failure
         `no_audio_stream`, or `corrupt_media` if nothing decodes.
     """
-    blocks = list(_line(path, rate_hz=rate_hz, channels=channels, start_s=start_s, end_s=end_s))
+    blocks = []
+    for block in _line(path, rate_hz=rate_hz, channels=channels, start_s=start_s, end_s=end_s):
+        tick()
+        blocks.append(block)
     samples = np.concatenate(blocks)
     return samples if end_s is None else samples[: max(0, round((end_s - start_s) * rate_hz))]
 

@@ -7,7 +7,6 @@ from typing import cast
 
 import numpy as np
 
-from kernels.loudness import measure
 from ray_jobs.contract import (
     OPEN,
     Box,
@@ -27,7 +26,7 @@ from ray_jobs.media.fonts import BrandFonts
 from ray_jobs.media.images import read_image
 from ray_jobs.media.probe import probe
 from ray_jobs.media.reframe import Size, crop_path, whole
-from ray_jobs.media.sound import RATE_HZ, Samples, cut_samples
+from ray_jobs.media.sound import RATE_HZ, Samples, cut_samples, measured
 from ray_jobs.run import JobRun, Step
 
 MAX_LIFT_DB = 20.0
@@ -134,7 +133,7 @@ def joined_sound(
     intro: Bumper | None, clip: Samples, outro: Bumper | None, *, tick: Callable[[], None]
 ) -> Samples:
     """One sound [n, 2]: intro and outro at the clip's loudness, lifted by at most MAX_LIFT_DB."""
-    wanted_lufs = measure(clip, RATE_HZ, peaks=False).integrated_lufs
+    wanted_lufs = measured(clip, peaks=False, tick=tick).integrated_lufs
     parts = []
     for part in (intro.samples if intro else None, clip, outro.samples if outro else None):
         tick()
@@ -142,7 +141,7 @@ def joined_sound(
             continue
         gain_db = 0.0
         if part is not clip:
-            own_lufs = measure(part, RATE_HZ, peaks=False).integrated_lufs
+            own_lufs = measured(part, peaks=False, tick=tick).integrated_lufs
             if np.isfinite(own_lufs) and np.isfinite(wanted_lufs):
                 gain_db = min(float(wanted_lufs - own_lufs), MAX_LIFT_DB)
         parts.append((part * np.float32(10 ** (gain_db / 20))).astype(np.float32))

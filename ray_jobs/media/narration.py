@@ -1,19 +1,20 @@
 """A voice over a bed: levels, ducking, and how far the one lies over the other."""
 
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from kernels import mix
-from kernels.loudness import measure
+from ray_jobs.attending import attended
 from ray_jobs.contract import Ducking
 from ray_jobs.engines.narrator import Speech
 from ray_jobs.media.audio import read_audio
-from ray_jobs.media.sound import CHANNELS, RATE_HZ, Samples
+from ray_jobs.media.sound import CHANNELS, RATE_HZ, Samples, Tick, measured
 
 Span = tuple[float, float]
 PHRASE_GAP_S = 0.4
@@ -46,9 +47,9 @@ def write_wav(target: Path, mono: npt.NDArray[np.float32], rate_hz: int) -> None
         out.writeframes((np.clip(mono, -1, 1) * 32767).astype("<i2").tobytes())
 
 
-def read_speech(path: Path) -> Samples:
+def read_speech(path: Path, *, tick: Tick = lambda: None) -> Samples:
     """Speech as delivery takes it: [n, 2] at 48 kHz."""
-    return read_audio(path, rate_hz=RATE_HZ, channels=CHANNELS)
+    return read_audio(path, rate_hz=RATE_HZ, channels=CHANNELS, tick=tick)
 
 
 def placed(parts: Sequence[tuple[float, Samples]], length: int) -> Samples:
@@ -71,9 +72,11 @@ def phrases(spans: Sequence[Span]) -> list[Span]:
     return joined
 
 
-def loudness_gain_db(sound: Samples, target_lufs: float, *, most_db: float = 60.0) -> float:
+def loudness_gain_db(
+    sound: Samples, target_lufs: float, *, most_db: float = 60.0, tick: Tick = lambda: None
+) -> float:
     """Gain that brings a sound to a loudness; 0 for silence."""
-    heard = measure(sound, RATE_HZ, peaks=False).integrated_lufs
+    heard = measured(sound, peaks=False, tick=tick).integrated_lufs
     return min(most_db, target_lufs - heard) if np.isfinite(heard) else 0.0
 
 
@@ -84,27 +87,24 @@ def mixed(
     ducking: Ducking,
     lufs: float,
     *,
-    tick: Callable[[], None] = lambda: None,
+    tick: Tick = lambda: None,
 ) -> Mixed:
     """The narration over the bed, both [n, 2] and first brought to the loudness `lufs`.
 
     The bed goes down by `depth_db`, or further where the voice would lie less than `min_ratio_lu`
     over it in some phrase, but never by more than MOST_DEPTH_DB. `tick` may raise to stop.
     """
-    voice = narration * _linear(loudness_gain_db(narration, lufs))
+    voice = narration * _linear(loudness_gain_db(narration, lufs, tick=tick))
     spoken = phrases(words)
     if bed is None or not bed.any() or not spoken:
         return Mixed(voice if bed is None else voice + bed, 0.0, None)
-    tick()
-    bed = bed * _linear(loudness_gain_db(bed, lufs, most_db=MOST_BED_GAIN_DB))
-    tick()
-    ratios = [r for r in (_ratio_lu(voice, bed, span) for span in spoken) if r is not None]
+    bed = bed * _linear(loudness_gain_db(bed, lufs, most_db=MOST_BED_GAIN_DB, tick=tick))
+    ratios = _ratios_lu(voice, bed, spoken, tick)
     lacking_db = ducking.min_ratio_lu + RATIO_MARGIN_LU - min(ratios, default=0.0)
     depth_db = max(ducking.depth_db, min(MOST_DEPTH_DB, lacking_db)) if ratios else ducking.depth_db
     shape = mix.DuckShape(depth_db, ducking.attack_s, ducking.hold_s, ducking.release_s)
-    bed = mix.duck(bed, _activity(spoken, len(bed)), RATE_HZ, shape)
-    tick()
-    reached = [r for r in (_ratio_lu(voice, bed, span) for span in spoken) if r is not None]
+    bed = attended(partial(mix.duck, bed, _activity(spoken, len(bed)), RATE_HZ, shape), tick)
+    reached = _ratios_lu(voice, bed, spoken, tick)
     least = round(min(reached), 2) if reached else None
     return Mixed(voice + bed, round(depth_db, 2), least)
 
@@ -117,12 +117,21 @@ def _activity(spoken: Sequence[Span], length: int) -> npt.NDArray[np.bool_]:
     return active
 
 
+def _ratios_lu(voice: Samples, bed: Samples, spoken: Sequence[Span], tick: Tick) -> list[float]:
+    """How far the voice lies over the bed in each span in which that can be measured."""
+    ratios = []
+    for span in spoken:
+        tick()
+        ratios.append(_ratio_lu(voice, bed, span))
+    return [ratio for ratio in ratios if ratio is not None]
+
+
 def _ratio_lu(voice: Samples, bed: Samples, span: Span) -> float | None:
     """Loudness of the voice over the bed in a span; None where either cannot be measured."""
     middle_s, half_s = sum(span) / 2, max(span[1] - span[0], SHORTEST_MEASURE_S + 0.02) / 2
     first, last = max(0, round((middle_s - half_s) * RATE_HZ)), round((middle_s + half_s) * RATE_HZ)
     over, under = (
-        measure(sound[first:last], RATE_HZ, peaks=False).integrated_lufs for sound in (voice, bed)
+        measured(sound[first:last], peaks=False).integrated_lufs for sound in (voice, bed)
     )
     return float(over - under) if np.isfinite(over) and np.isfinite(under) else None
 

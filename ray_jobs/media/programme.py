@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ray_jobs.contract import (
@@ -25,7 +26,7 @@ from ray_jobs.media.fonts import font_environment
 from ray_jobs.media.narration import Mixed, mixed, placed, read_speech, write_wav
 from ray_jobs.media.quality import Brief, Shown
 from ray_jobs.media.reframe import Size, crop_path, framing
-from ray_jobs.media.sound import RATE_HZ, Levelled, Samples, cut_samples, deliver_sound
+from ray_jobs.media.sound import RATE_HZ, Levelled, Samples, Tick, cut_samples, deliver_sound
 
 STEADY = 0.004
 """Speech is not stretched by less than this share; nobody would hear it."""
@@ -154,11 +155,13 @@ def programme_sound(
     length = round((last.at_s + last.cut.duration_s) * RATE_HZ)
     beds, voices, spans = [], [], []
     for number, part in enumerate(parts):
-        progress(0.4 * number / len(parts))
+        tick = partial(progress, 0.4 * number / len(parts))
+        tick()
         if has_sound:
-            beds.append((part.at_s, cut_samples(source, part.cut)))
+            beds.append((part.at_s, cut_samples(source, part.cut, tick=tick)))
         if part.speech:
-            speech = _stretched(part.speech, part.stretch, target.with_name("stretched.wav"))
+            scratch = target.with_name("stretched.wav")
+            speech = _stretched(part.speech, part.stretch, scratch, tick)
             voices.append((part.at_s + part.lead_s, speech))
             spans += [(part.at_s + w.start_s, part.at_s + w.end_s) for w in part.words]
     bed = placed(beds, length) if has_sound else None
@@ -166,8 +169,7 @@ def programme_sound(
     if voices:
         write_wav(narration, voice[:, 0], RATE_HZ)
     made = mixed(
-        voice, bed, spans, ducking, loudness.target_lufs,
-        tick=lambda: progress(0.4),
+        voice, bed, spans, ducking, loudness.target_lufs, tick=partial(progress, 0.4)
     )  # fmt: skip
     done = deliver_sound(
         target, made.sound, loudness, progress=lambda share: progress(0.4 + 0.6 * share)
@@ -191,12 +193,15 @@ def brief_of(
     )  # fmt: skip
 
 
-def _stretched(speech: Path, stretch: float, scratch: Path) -> Samples:
+def _stretched(speech: Path, stretch: float, scratch: Path, tick: Tick) -> Samples:
     """Speech at another pace and its own pitch (WSOLA)."""
     if abs(stretch - 1) <= STEADY:
-        return read_speech(speech)
-    ffmpeg(["-i", f"file:{speech}", "-af", f"atempo={1 / stretch:.6f}", f"file:{scratch}"])
+        return read_speech(speech, tick=tick)
+    ffmpeg(
+        ["-i", f"file:{speech}", "-af", f"atempo={1 / stretch:.6f}", f"file:{scratch}"],
+        progress=lambda _: tick(),
+    )
     try:
-        return read_speech(scratch)
+        return read_speech(scratch, tick=tick)
     finally:
         scratch.unlink()

@@ -1,7 +1,7 @@
 """A clip's sound at its delivery loudness, by a closed loop over what the decoder will play."""
 
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kernels.loudness import LoudnessResult, measure
-from kernels.mix import limit
+from kernels.loudness import LoudnessResult, Meter
+from kernels.mix import Limiter
+from ray_jobs.attending import attended
 from ray_jobs.contract import Loudness
 from ray_jobs.media.audio import read_audio
 from ray_jobs.media.cut import Cut
@@ -22,12 +23,14 @@ CHANNELS = 2
 BITRATE = "192k"
 FADE_S = 0.015
 JOIN_S = 0.012
+BLOCK_S = 10
 MAX_PASSES = 6
 MAX_GAIN_DB = 40.0
 CODEC_MARGIN_DB = 0.25
 BITEXACT = ("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
 
 Samples = npt.NDArray[np.float32]
+Tick = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -40,12 +43,15 @@ class Levelled:
     reached: bool
 
 
-def clip_samples(source: Path, start_s: float, duration_s: float) -> Samples:
+def clip_samples(
+    source: Path, start_s: float, duration_s: float, *, tick: Tick = lambda: None
+) -> Samples:
     """Exactly the clip's samples, stereo at 48 kHz, with ends that do not click."""
     wanted = round(duration_s * RATE_HZ)
     sound = read_audio(
-        source, rate_hz=RATE_HZ, channels=CHANNELS, start_s=start_s, end_s=start_s + duration_s
-    )[:wanted]
+        source, rate_hz=RATE_HZ, channels=CHANNELS, start_s=start_s, end_s=start_s + duration_s,
+        tick=tick,
+    )[:wanted]  # fmt: skip
     sound = np.pad(sound, ((0, wanted - len(sound)), (0, 0)))
     ramp = min(round(FADE_S * RATE_HZ), len(sound) // 2)
     if ramp:
@@ -55,11 +61,11 @@ def clip_samples(source: Path, start_s: float, duration_s: float) -> Samples:
     return sound
 
 
-def cut_samples(source: Path, cut: Cut) -> Samples:
+def cut_samples(source: Path, cut: Cut, *, tick: Tick = lambda: None) -> Samples:
     """The samples of a cut, crossfaded where something is left out, as long as its pictures."""
     zero, end = cut.kept[0][0], cut.kept[-1][1]
     start_s = cut.start_s + float(zero / cut.rate)
-    sound = clip_samples(source, start_s, float((end - zero) / cut.rate))
+    sound = clip_samples(source, start_s, float((end - zero) / cut.rate), tick=tick)
     edges = [tuple(_sample_at(edge - zero, cut) for edge in span) for span in cut.kept]
     parts = [sound[first:last] for first, last in edges]
     for number, (first, last) in enumerate(pairwise(edges)):
@@ -102,23 +108,17 @@ def deliver_sound(
     nearest pass that keeps the ceiling stays, and `reached` says so. Silence, and sound so quiet
     that more than MAX_GAIN_DB would be asked of it, is noise: it keeps its level.
     """
-    progress(0.0)
-    before = measure(sound, RATE_HZ, peaks=False)
+    before = measured(sound, peaks=False, tick=partial(progress, 0.0))
     gain_db = wanted.target_lufs - before.integrated_lufs
     lifts = gain_db <= MAX_GAIN_DB
     gain_db = gain_db if lifts else 0.0
     ceiling_db = wanted.max_true_peak_dbtp - CODEC_MARGIN_DB
     best, rank = Levelled(None, None, 0, reached=False), (False, float("-inf"))
     for number in range(1, MAX_PASSES + 1):
-        louder = (sound * np.float32(10 ** (gain_db / 20))).astype(np.float32)
         trial = target.with_name(f"pass-{number}.m4a")
-        done = (number - 1) / MAX_PASSES
-        progress(done)
-        limited = limit(louder, RATE_HZ, ceiling_db)
-        encode(limited, trial, tick=partial(progress, done))
-        back = decoded(trial, len(sound))
-        progress(done)
-        heard = measure(back, RATE_HZ)
+        tick = partial(progress, (number - 1) / MAX_PASSES)
+        encode(limited(sound, gain_db, ceiling_db, tick=tick), trial, tick=tick)
+        heard = measured(decoded(trial, len(sound), tick=tick), tick=tick)
         under = heard.true_peak_dbtp <= wanted.max_true_peak_dbtp
         # Under the ceiling before over it, then nearer to the target.
         order = under, -float(abs(heard.integrated_lufs - wanted.target_lufs))
@@ -149,10 +149,35 @@ def _judged(heard: LoudnessResult, wanted: Loudness, number: int, *, under: bool
     )
 
 
-def encode(sound: Samples, target: Path, *, tick: Callable[[], None] = lambda: None) -> None:
+def measured(sound: Samples, *, peaks: bool = True, tick: Tick = lambda: None) -> LoudnessResult:
+    """Loudness of samples [n, channels] at RATE_HZ, as `kernels.loudness.measure` has it."""
+    meter = Meter(RATE_HZ, sound.shape[1], peaks=peaks)
+    for block in _blocks(sound):
+        attended(partial(meter.push, block), tick)
+    return meter.result()
+
+
+def limited(
+    sound: Samples, gain_db: float, ceiling_dbtp: float, *, tick: Tick = lambda: None
+) -> Samples:
+    """The sound louder by a gain, its true peaks under a ceiling."""
+    gain, limiter = np.float32(10 ** (gain_db / 20)), Limiter(RATE_HZ, ceiling_dbtp)
+    parts = [attended(partial(limiter.push, block * gain), tick) for block in _blocks(sound)]
+    return np.concatenate([*parts, limiter.finish()])
+
+
+def _blocks(sound: Samples) -> Iterator[Samples]:
+    for first in range(0, len(sound), BLOCK_S * RATE_HZ):
+        yield sound[first : first + BLOCK_S * RATE_HZ]
+
+
+def encode(sound: Samples, target: Path, *, tick: Tick = lambda: None) -> None:
     raw = target.with_suffix(".f32")
-    raw.write_bytes(sound.astype("<f4").tobytes())
     try:
+        with raw.open("wb") as file:
+            for block in _blocks(sound):
+                tick()
+                file.write(block.astype("<f4").tobytes())
         ffmpeg(
             [
                 *("-f", "f32le", "-ar", str(RATE_HZ), "-ac", str(CHANNELS), "-i", str(raw)),
@@ -164,7 +189,7 @@ def encode(sound: Samples, target: Path, *, tick: Callable[[], None] = lambda: N
         raw.unlink()
 
 
-def decoded(path: Path, count: int) -> Samples:
+def decoded(path: Path, count: int, *, tick: Tick = lambda: None) -> Samples:
     """What a player plays of a file, `count` samples of it."""
-    sound = read_audio(path, rate_hz=RATE_HZ, channels=CHANNELS)[:count]
+    sound = read_audio(path, rate_hz=RATE_HZ, channels=CHANNELS, tick=tick)[:count]
     return np.pad(sound, ((0, count - len(sound)), (0, 0)))

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from kernels.loudness import measure
+from kernels.mix import limit
 from ray_jobs.contract import Loudness
-from ray_jobs.failures import Failure
+from ray_jobs.failures import Cancelled, Failure
 from ray_jobs.media.audio import read_audio
 from ray_jobs.media.cut import Cut
 from ray_jobs.media.ffmpeg import ffmpeg
@@ -22,6 +23,9 @@ from ray_jobs.media.sound import (
     cut_samples,
     decoded,
     deliver_sound,
+    encode,
+    limited,
+    measured,
 )
 
 SECONDS = 3
@@ -251,3 +255,38 @@ def test_a_cut_whose_ends_are_left_out_begins_and_ends_without_a_click(ramp):
     assert np.abs(sound[[0, -1]]).max() < 2e-3
     truth = (33_600 + np.arange(len(sound))) / 96_000
     np.testing.assert_allclose(sound[1_000:-1_000, 0], truth[1_000:-1_000], atol=1e-5)
+
+
+LONG = np.tile(speechlike(0.5), (9, 1))
+"""Longer than two blocks, and not a whole number of them."""
+
+
+def test_a_long_sound_is_worked_on_in_blocks_that_change_no_bit():
+    for own, whole in zip(measured(LONG), measure(LONG, RATE_HZ), strict=True):
+        assert np.array_equal(own, whole)
+    louder = LONG * np.float32(10 ** (9 / 20))
+    assert np.array_equal(limited(LONG, 9.0, -6.0), limit(louder, RATE_HZ, -6.0))
+
+
+STAGES = {
+    "measured": lambda path, tick: measured(LONG, tick=tick),
+    "limited": lambda path, tick: limited(LONG, 9.0, -6.0, tick=tick),
+    "encoded": lambda path, tick: encode(LONG, path / "again.m4a", tick=tick),
+    "decoded": lambda path, tick: decoded(path / "s.m4a", len(LONG), tick=tick),
+    "cut": lambda path, tick: clip_samples(path / "s.m4a", 0.0, 27.0, tick=tick),
+}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stop_is_heard_within_ten_seconds_of_sound_at_every_stage(tmp_path, stage):
+    encode(LONG, tmp_path / "s.m4a")
+    calls = []
+
+    def tick():
+        calls.append(1)
+        if len(calls) == 3:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        STAGES[stage](tmp_path, tick)
+    assert [path.name for path in tmp_path.iterdir()] == ["s.m4a"], "nothing half done is left"

@@ -1,0 +1,25 @@
+"""A call that cannot be interrupted, waited for with an ear open for a cancellation."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
+
+POLL_S = 0.25
+T = TypeVar("T")
+
+
+def attended(call: Callable[[], T], tick: Callable[[], None]) -> T:
+    """What a call returns or raises; `tick` is called before it and several times a second during.
+
+    When `tick` raises, nobody waits for the call any more, which then ends unheard on its own
+    thread: give work to be done in pieces that are short.
+    """
+    tick()
+    pool = ThreadPoolExecutor(1)
+    try:
+        made = pool.submit(call)
+        while not wait([made], timeout=POLL_S).done:
+            tick()
+        return made.result()
+    finally:
+        pool.shutdown(wait=False)
