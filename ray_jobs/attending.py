@@ -1,7 +1,7 @@
 """A call that cannot be interrupted, waited for with an ear open for a cancellation."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
 POLL_S = 0.25
@@ -17,9 +17,13 @@ def attended(call: Callable[[], T], tick: Callable[[], None]) -> T:
     tick()
     pool = ThreadPoolExecutor(1)
     try:
-        made = pool.submit(call)
-        while not wait([made], timeout=POLL_S).done:
-            tick()
-        return made.result()
+        return outcome(pool.submit(call), tick)
     finally:
         pool.shutdown(wait=False)
+
+
+def outcome(begun: Future[T], tick: Callable[[], None]) -> T:
+    """What comes of a call begun on another thread; `tick` is called several times a second."""
+    while not wait([begun], timeout=POLL_S).done:
+        tick()
+    return begun.result()

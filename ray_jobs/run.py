@@ -153,6 +153,13 @@ class JobRun:
         self._close_step(name, "done", started, cached=cached)
         return Step(record, cached, self.node)
 
+    def knows(
+        self, name: str, *, version: int, params: BaseModel | Json, inputs: Sequence[str]
+    ) -> bool:
+        """Whether a step was done before, so that `step` would not do it again."""
+        key_hash = step_hash(name, version, params, inputs)
+        return self.cache.load(name, key_hash, self.workdir) is not None
+
     def _work(
         self, name: str, version: int, key_hash: str, work: Callable[[Path], Json]
     ) -> StepRecord:

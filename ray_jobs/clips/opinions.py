@@ -4,7 +4,7 @@ What was answered is kept by the text it is about, so that the same passage is n
 twice. An endpoint that fails costs the part, and never the job.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
@@ -14,10 +14,11 @@ import numpy as np
 from kernels.select_clips import select
 from ray_jobs.clips.candidates import Candidates
 from ray_jobs.contract import Json, WriterEndpoint
-from ray_jobs.engines.opinion import BEST, opinion_of
+from ray_jobs.engines.opinion import BEST, Ask, asking
 from ray_jobs.failures import Failure
 from ray_jobs.run import JobRun
 
+STEP, VERSION = "opinion", 1
 ASKED_A_CLIP, MOST_ASKED = 3, 40
 ALIKE = 0.5
 SILENCE = 2
@@ -89,37 +90,39 @@ def ask(run: JobRun, endpoint: WriterEndpoint, texts: Sequence[str], *, weight: 
     failed: dict[str, str] = {}
     silent = 0
     asked = list(dict.fromkeys(filter(None, texts)))
-    for text in asked:
-        try:
-            said[text] = _opinion_step(run, endpoint, text, weight / len(asked))
-            silent = 0
-        except Failure as failure:
-            failed[text] = failure.detail
-            silent = silent + 1 if failure.retryable else 0
-            if silent == SILENCE:
-                return Opinions(endpoint.model, down=failure.detail)
+    with asking(_unknown(run, endpoint, asked), endpoint) as answer:
+        for text in asked:
+            try:
+                said[text] = _opinion_step(run, endpoint, text, answer, weight / len(asked))
+                silent = 0
+            except Failure as failure:
+                failed[text] = failure.detail
+                silent = silent + 1 if failure.retryable else 0
+                if silent == SILENCE:
+                    return Opinions(endpoint.model, down=failure.detail)
     down = next(iter(failed.values()), "nobody says anything") if not said else None
     return Opinions(endpoint.model, said, failed, down)
 
 
-def _opinion_step(
-    run: JobRun, endpoint: WriterEndpoint, text: str, weight: float
-) -> tuple[float, str]:
-    def tick() -> None:
-        run.progress(0.5)
+def _unknown(run: JobRun, endpoint: WriterEndpoint, texts: Sequence[str]) -> Iterator[str]:
+    for text in texts:
+        if not run.knows(STEP, version=VERSION, params=_question(endpoint, text), inputs=[]):
+            yield text
 
+
+def _opinion_step(
+    run: JobRun, endpoint: WriterEndpoint, text: str, answer: Ask, weight: float
+) -> tuple[float, str]:
     def work(_directory: Path) -> Json:
-        try:
-            opinion = opinion_of(text, endpoint, tick)
-        except Failure as failure:
-            if not failure.retryable:
-                raise
-            opinion = opinion_of(text, endpoint, tick)
+        opinion = answer(text, run.tick)
         run.used(opinion=endpoint.model)
         return {"score": opinion.score, "reason": " ".join(opinion.reason.split())}
 
     step = run.step(
-        "opinion", work, version=1, weight=weight, inputs=[],
-        params={"text": text, "endpoint": endpoint.model_dump(mode="json")},
-    )  # fmt: skip
+        STEP, work, version=VERSION, weight=weight, inputs=[], params=_question(endpoint, text)
+    )
     return cast("float", step.value["score"]), cast("str", step.value["reason"])
+
+
+def _question(endpoint: WriterEndpoint, text: str) -> Json:
+    return {"text": text, "endpoint": endpoint.model_dump(mode="json")}
