@@ -2,17 +2,21 @@
 
 import asyncio
 import re
+import time
+from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
 from uuid import uuid4
 from zlib import crc32
 
 import av
+import httpx
 import pytest
 
 from control.artifacts.models import ArtifactRow
 from control.auth import tokens
 from control.dmca.models import DmcaBlock, DmcaNotice
+from control.storage import open_store
 from control.videos.models import Video
 from ray_jobs.contract import (
     Directive,
@@ -64,9 +68,13 @@ async def api(client, owner, app):
 
 
 @pytest.fixture
-def at_work(app, tmp_path):
+def worker_settings(app, tmp_path):
+    return WorkerSettings(store_url=app.ctx.store.root.as_uri(), cache_dir=tmp_path / "cache")
+
+
+@pytest.fixture
+def at_work(worker_settings, tmp_path):
     """`await at_work(job, work)` does a job's work on the server's own object store."""
-    settings = WorkerSettings(store_url=app.ctx.store.root.as_uri(), cache_dir=tmp_path / "cache")
 
     async def do(job, work):
         folder = tmp_path / str(uuid4())
@@ -76,7 +84,7 @@ def at_work(app, tmp_path):
             job_id=job.id, organization_id=job.organization_id, attempt=1, lease_s=60,
             report_url="http://127.0.0.1:9/unused", worker_token="unused", spec=spec,
         )  # fmt: skip
-        run = JobRun(order, settings, Silent(), folder)
+        run = JobRun(order, worker_settings, Silent(), folder)
         return await asyncio.to_thread(work, run, order.spec)
 
     return do
@@ -249,6 +257,97 @@ class TestLinks:
         after = await api.call("GET", f"/v1/videos/{video['id']}/hls")
         texts = [(await client.get(one["url"])).text for one in (before, after)]
         assert texts[0] == texts[1]
+
+
+@pytest.mark.s3
+@pytest.mark.xdist_group("rgw")
+class TestFromS3:
+    """The same from a bucket: the server gives playlists, and the S3 itself every byte of media."""
+
+    @pytest.fixture
+    async def store(self, app, gateway, monkeypatch):
+        for name, value in gateway.environment().items():
+            monkeypatch.setenv(name, value)
+        settings = replace(app.ctx.settings, s3_bucket="cutroom", s3_endpoint_url=gateway.url)
+        s3 = open_store(settings)
+        monkeypatch.setattr(app.ctx, "store", s3)
+        yield s3
+        await s3.close()
+
+    @pytest.fixture
+    def worker_settings(self, gateway, tmp_path):
+        return WorkerSettings(
+            store_url="s3://cutroom", s3_endpoint_url=gateway.url, cache_dir=tmp_path / "cache"
+        )
+
+    @pytest.fixture
+    async def api(self, client, owner, app, store):
+        return MediaPath(client, owner, app.ctx.settings)
+
+    async def test_every_segment_comes_by_its_signed_link_and_decodes(
+        self, client, playing, gateway, tmp_path
+    ):
+        master = (await client.get(playing["url"])).text
+        names = re.findall(r'^(?!#)(\S+)\.m3u8|URI="([^"]+)\.m3u8"', master, re.M)
+        found = {}
+        async with httpx.AsyncClient() as http:
+            for name in {one or other for one, other in names}:
+                text = (await client.get(playing["url"].replace("master", name))).text
+                assert sum(map(float, re.findall(r"#EXTINF:([\d.]+)", text))) == pytest.approx(
+                    LENGTH_S, abs=0.05
+                )
+                (link,) = set(re.findall(r"https?://[^\s\"]+", text))
+                assert link.startswith(gateway.url)
+                parts = []
+                for size, offset in re.findall(r'BYTERANGE[:=]"?(\d+)@(\d+)', text):
+                    last = int(offset) + int(size) - 1
+                    part = await http.get(link, headers={"Range": f"bytes={offset}-{last}"})
+                    assert (part.status_code, len(part.content)) == (206, int(size))
+                    parts.append(part.content)
+                assert len(parts) == 1 + text.count("#EXTINF") > LENGTH_S / 2
+                found[name] = tmp_path / f"{name}.mp4"
+                found[name].write_bytes(b"".join(parts))
+        assert set(found) == {"90p", "46p", "sound"}
+        for rung in ("90p", "46p"):
+            times = [time_s for time_s, _ in await frames(str(found[rung]))]
+            assert times == pytest.approx([n / float(RATE) for n in range(125)], abs=0.001)
+        heard = await frames(str(found["sound"]), "audio")
+        assert heard[-1][0] == pytest.approx(LENGTH_S, abs=0.05)
+        assert await frames(playing["url"]) == await frames(str(found["90p"]))
+
+    async def test_a_link_that_is_old_changed_or_for_something_else_is_refused(
+        self, app, client, owner, playing, video, store, gateway
+    ):
+        master = await ArtifactRow.get(video_id=video["id"], kind="hls_master")
+        base = playing["url"].partition("/play/")[0]
+        for org, life_s, status in (
+            (owner.organization_id, 60, 200), (owner.organization_id, -1, 403), (uuid4(), 60, 404)
+        ):  # fmt: skip
+            token = tokens.sign(
+                app.ctx.settings, master.id, life_s=life_s, audience="cutroom-play", org=str(org)
+            )
+            assert (await client.get(f"{base}/play/{token}/master.m3u8")).status_code == status
+        text = (await client.get(playing["url"].replace("master", "90p"))).text
+        link = re.search(r'URI="([^"]+)"', text)[1]
+        large, small = await ArtifactRow.filter(
+            video_id=video["id"], kind="hls_media", filename__in=["90p.mp4", "46p.mp4"]
+        ).order_by("-size_bytes")
+        short = await store.presign_download(
+            large.key, filename="90p.mp4", content_type="video/mp4", expires_s=1
+        )
+        async with httpx.AsyncClient() as http:
+            assert (await http.get(link)).status_code == 200
+            for bad in (
+                link.replace(large.key, small.key),
+                re.sub(r"(X-Amz-Expires=)\d+", r"\g<1>999", link),
+                link.partition("?")[0],
+            ):
+                assert bad != link
+                assert (await http.get(bad)).status_code == 403
+            deadline_s = time.monotonic() + 60
+            while (await http.get(short)).status_code != 403:
+                assert time.monotonic() < deadline_s, "it never expires"
+                await asyncio.sleep(0.2)
 
 
 class TestEnd:
