@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from benchmarks.quality import Row
 from benchmarks.quality import exports as judged
+from benchmarks.quality.silences import Truth, pauses, quiet, share
 from benchmarks.quality.speakers import Turn, error
 from benchmarks.quality.speech import edits, rate, words
 from benchmarks.quality.table import cells, groups, keep, measured
@@ -45,6 +46,23 @@ def test_diarization_error_counts_what_was_missed_and_mixed_up():
     wrong_s, spoken_s = error(truth, [Turn(0, 20, "x")])
     assert wrong_s / spoken_s == pytest.approx(0.5)
     assert error(truth, truth[:1])[0] == pytest.approx(9.5)
+
+
+def test_what_a_cut_loses_and_leaves_is_counted_once(tmp_path):
+    truth = Truth(tmp_path, "", [(0, 10), (5, 12)], [(12, 20)])
+    assert share(truth, []) == (0, 12, 8, 8)
+    assert share(truth, [(11, 14), (13, 19)]) == (1, 12, 1, 8)
+    assert share(truth, [(20, 30)]) == share(truth, [])
+
+
+def test_silence_is_found_where_it_is_and_a_margin_of_it_stays(tmp_path):
+    path = tmp_path / "tones.flac"
+    sound = "sine=frequency=440:duration=6,volume='if(between(t,2,4.5),0,1)':eval=frame"
+    ffmpeg(["-f", "lavfi", "-i", sound, str(path)])
+    words = [(0.0, 2.0), (4.5, 5.0), (5.5, 6.0)]
+    assert pauses(words) == [(2.0, 4.5)]
+    ((start_s, end_s),) = quiet(Truth(path, "", words, pauses(words)))
+    assert (start_s, end_s) == pytest.approx((2.2, 4.3), abs=0.03)
 
 
 def test_a_clapper_is_in_step_and_a_late_sound_is_seen(tmp_path):
