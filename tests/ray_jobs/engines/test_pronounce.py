@@ -41,6 +41,16 @@ def test_other_languages_are_said_with_english_sounds():
     assert said(["привет"], "ru")["привет"][0].startswith("P R")
 
 
+@pytest.mark.parametrize(
+    ("language", "numeral", "word"),
+    [("de", "12", "zwölf"), ("de", "21", "einundzwanzig"), ("es", "12", "doce"),
+     ("es", "100", "cien")],
+)  # fmt: skip
+def test_a_numeral_is_said_as_its_language_says_it(language, numeral, word):
+    found = said([numeral, word], language)
+    assert found[numeral] == found[word]
+
+
 def test_a_language_without_a_voice_is_read_by_its_letters():
     assert said(["hello"], "tlh") == {"hello": [from_letters("hello")]}
 
