@@ -29,12 +29,15 @@ def analyse(path: Path, media: MediaInfo, *, fast: bool = False) -> list[int]:
     What the file holds is known, as it is from ingest on.
     """
     change, eye = frame_change.Stream(), saliency.Stream()
-    changes, times = [], []
+    changes, times, held = [], [], []
     for batch in analysis_frames(path, media, fast=fast):
         changes.append(change.push(batch.luma, batch.chroma))
         eye.push(batch.luma, batch.chroma)
         times.append(batch.times_s)
-    shots = frame_change.shots(frame_change.join(changes), np.concatenate(times))
+        held.append(batch.held)
+    shots = frame_change.shots(
+        frame_change.join(changes), np.concatenate(times), held=np.concatenate(held)
+    )
     return [shot.first_frame for shot in shots[1:]]
 
 

@@ -70,26 +70,29 @@ def rows(media: Path) -> Iterator[Row]:
 
 
 class Measured(NamedTuple):
-    """A recording's signals and its frames' times [n]."""
+    """A recording's signals, its frames' times and which of them stand for ones left out [n]."""
 
     signal: frame_change.FrameChange
     times_s: NDArray[np.float64]
+    held: NDArray[np.bool_]
 
 
 def measured(path: Path, *, fast: bool = False) -> Measured:
-    stream, parts, times = frame_change.Stream(), [], []
+    stream, parts, times, held = frame_change.Stream(), [], [], []
     for batch in analysis_frames(path, probe(path, IngestLimits()), fast=fast):
         parts.append(stream.push(batch.luma, batch.chroma))
         times.append(batch.times_s)
-    return Measured(frame_change.join(parts), np.concatenate(times))
+        held.append(batch.held)
+    return Measured(frame_change.join(parts), np.concatenate(times), np.concatenate(held))
 
 
 def first_frames(
     found: Measured, exact: Measured, limits: frame_change.Thresholds | None = None
 ) -> list[int]:
     """The first frame of every shot but the first, counted among all frames."""
-    limits = limits or frame_change.Thresholds()
-    starts = [shot.start_s for shot in frame_change.shots(*found, limits)[1:]]
+    signal, times_s, held = found
+    parts = frame_change.shots(signal, times_s, limits or frame_change.Thresholds(), held)
+    starts = [shot.start_s for shot in parts[1:]]
     return [int(k) for k in np.searchsorted(exact.times_s, np.array(starts) - 1e-6)]
 
 

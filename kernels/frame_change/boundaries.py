@@ -48,7 +48,9 @@ class Shot(NamedTuple):
     transition: Transition
 
 
-def cut_probability(signal: "FrameChange", limits: Thresholds = USUAL) -> NDArray[np.float32]:
+def cut_probability(
+    signal: "FrameChange", limits: Thresholds = USUAL, held: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
     """How surely a shot begins at each frame, [n] in 0..1, 0.5 at the decision.
 
     A cut changes the picture by more than `floor`, by `ratio` times what is usual within CONTEXT
@@ -56,12 +58,17 @@ def cut_probability(signal: "FrameChange", limits: Thresholds = USUAL) -> NDArra
     motion does not; and for good: SKIP frames later the picture is still unlike the one before
     the cut, which is what tells it from a flash; nor is LONG frames later the picture from before
     back, or the one of LONG frames ago come back, as around an explosion.
+
+    Where frames were left out and the picture before them was `held` [n] instead, the next one
+    changes by as much as all of them would have; what is usual is measured as if they had shared
+    it.
     """
     change = signal.change.astype(np.float64)
     n = len(change)
     if not n:
         return np.empty(0, np.float32)
-    padded = np.pad(change, CONTEXT, mode="reflect" if n > CONTEXT else "edge")
+    shared = change if held is None else _shared(change, held)
+    padded = np.pad(shared, CONTEXT, mode="reflect" if n > CONTEXT else "edge")
     usual = np.concatenate([
         _usual(padded[at : at + PIECE + 2 * CONTEXT]) for at in range(0, n, PIECE)
     ])  # fmt: skip
@@ -85,6 +92,15 @@ def cut_probability(signal: "FrameChange", limits: Thresholds = USUAL) -> NDArra
     return np.asarray(probability, dtype=np.float32)
 
 
+def _shared(change: NDArray[np.float64], held: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Each frame's change in equal parts for it and the held ones before it."""
+    real = np.flatnonzero(~held)
+    span = np.diff(real, prepend=-1)
+    shared = np.zeros(len(change))
+    shared[: span.sum()] = np.repeat(change[real] / span, span)
+    return shared
+
+
 def _usual(change: NDArray[np.float64]) -> NDArray[np.float64]:
     """What change is usual around each frame, but for CONTEXT at either end that only surround."""
     around = np.delete(
@@ -94,16 +110,20 @@ def _usual(change: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def shots(
-    signal: "FrameChange", times_s: NDArray[np.float64], limits: Thresholds = USUAL
+    signal: "FrameChange",
+    times_s: NDArray[np.float64],
+    limits: Thresholds = USUAL,
+    held: NDArray[np.bool_] | None = None,
 ) -> list[Shot]:
     """The shots of a recording, in order and without gaps; `end_s` is the next one's start.
 
-    `times_s` [n] are the frames' presentation times, strictly growing.
+    `times_s` [n] are the frames' presentation times, strictly growing; `held` [n] says which of
+    them only repeat the picture before, in place of frames that were left out.
     """
     n = len(times_s)
     if not n:
         return []
-    starts: dict[int, Transition] = dict.fromkeys(cuts(signal, limits), "cut")
+    starts: dict[int, Transition] = dict.fromkeys(cuts(signal, limits, held), "cut")
     dark = signal.luma_mean <= limits.black
     starts |= dict.fromkeys(fades(dark, times_s, list(starts)), "fade")
     for frame in dissolves(signal, limits):
@@ -125,9 +145,11 @@ def shots(
     ]  # fmt: skip
 
 
-def cuts(signal: "FrameChange", limits: Thresholds) -> list[int]:
+def cuts(
+    signal: "FrameChange", limits: Thresholds, held: NDArray[np.bool_] | None = None
+) -> list[int]:
     """The first frames after hard cuts, the surest where several are near."""
-    probability = cut_probability(signal, limits)
+    probability = cut_probability(signal, limits, held)
     rank = np.pad(probability * signal.change, SKIP)
     surest = sliding_window_view(rank, 2 * SKIP + 1).max(axis=1) if len(probability) else rank
     return [int(f) for f in np.flatnonzero((probability >= 0.5) & (rank[SKIP:-SKIP] >= surest))]

@@ -21,8 +21,12 @@ from ray_jobs.settings import Decoder
 
 ANALYSIS_HEIGHT = 90
 SEEK_WORTH_S = 5.0
-# libavcodec's AVDISCARD levels, by its option names.
-FAST = {"skip_frame": "noref", "skip_loop_filter": "all"}
+# libavcodec's AVDISCARD levels, by its option names. Block edges stay rough only in frames that
+# look both ways, on which none but their like depend. Elsewhere errors would add up until a key
+# frame, which then passes for a cut, and their noise would hide what is a dissolve.
+FAST = {"skip_frame": "noref", "skip_loop_filter": "bidir"}
+LEFT_OUT = 16
+"""As many frames in a row as x264 ever lets nothing refer to."""
 
 
 class AnalysisBatch(NamedTuple):
@@ -34,6 +38,7 @@ class AnalysisBatch(NamedTuple):
     times_s: npt.NDArray[np.float64]  # [n]
     luma: Any  # [n, h, w] uint8, an array or a CUDA tensor
     chroma: Any  # [n, 2, h/2, w/2] uint8, of the same kind: Cb, Cr; 128 is grey
+    held: npt.NDArray[np.bool_]  # [n], the picture before it again, in place of one left out
 
 
 class Choice(NamedTuple):
@@ -89,8 +94,9 @@ def analysis_frames(
     """Decode the video once and yield its frames, averaged to `analysis_size`.
 
     With `max_rate_hz` frames closer than its period are dropped before conversion. With `fast`
-    PyAV's decoder leaves out what little depends on: frames that no other frame refers to, and the
-    smoothing of block edges. A damaged tail ends the frames early. On NVDEC the planes are CUDA
+    PyAV's decoder leaves out frames that no other frame refers to; in place of each the picture
+    before it is `held`, so that as many frames as ever make a second. A damaged tail ends the
+    frames early. On NVDEC the planes are CUDA
     tensors. `say` hears what decodes, and again when PyAV goes on where DALI gave up.
 
     Raises
@@ -111,14 +117,15 @@ def analysis_frames(
                 kept = [n for n, time_s in enumerate(times_s) if pace.keeps(float(time_s))]
                 like = pair[0]
                 if kept:
-                    yield AnalysisBatch(times_s[kept], pair[0][kept], pair[1][kept])
+                    every = np.zeros(len(kept), np.bool_)
+                    yield AnalysisBatch(times_s[kept], pair[0][kept], pair[1][kept], every)
         except Refused as reason:
             say(f"cpu (pyav {media.video_codec}, {choice.name} gave up: {reason})")
         else:
             if like is not None:
                 return
-    for times_s, luma, chroma in _by_pyav(path, size, batch, pace, fast=fast):
-        yield AnalysisBatch(times_s, *(_beside(like, plane) for plane in (luma, chroma)))
+    for times_s, luma, chroma, held in _by_pyav(path, size, batch, pace, fast=fast):
+        yield AnalysisBatch(times_s, _beside(like, luma), _beside(like, chroma), held)
     if pace.last_s == -np.inf:
         raise Failure("corrupt_media", "Not one picture of the video can be decoded.")
 
@@ -136,24 +143,51 @@ def _by_pyav(
     path: Path, size: tuple[int, int], batch: int, pace: "_Pace", *, fast: bool
 ) -> Iterator[AnalysisBatch]:
     height, width = size
-    times_s = np.empty(batch, np.float64)
-    luma = np.empty((batch, height, width), np.uint8)
-    chroma = np.empty((batch, 2, height // 2, width // 2), np.uint8)
-    filled, turn = 0, None
-    for time_s, frame in timed_frames(path, pace, fast=fast):
-        # Asked once: a frame's side data refers back to it, which keeps every picture alive until
-        # the garbage collector runs, and costs a third of decoding.
-        turn = turn or orientation(frame)
-        shrink(frame, turn, luma[filled], chroma[filled])
-        times_s[filled] = time_s
-        filled += 1
+    frames: Iterable[tuple[float, VideoFrame | None]] = timed_frames(path, pace, fast=fast)
+    into, filled, turn = _room(batch, height, width), 0, None
+    before = into
+    for time_s, frame in _stood_in(frames, pace.usual_s) if fast else frames:
+        if frame is None:
+            into.luma[filled], into.chroma[filled] = (
+                before.luma[filled - 1],
+                before.chroma[filled - 1],
+            )
+        else:
+            # Asked once: a frame's side data refers back to it, which keeps every picture alive
+            # until the garbage collector runs, and costs a third of decoding.
+            turn = turn or orientation(frame)
+            shrink(frame, turn, into.luma[filled], into.chroma[filled])
+        into.times_s[filled], into.held[filled] = time_s, frame is None
+        before, filled = into, filled + 1
         if filled == batch:
-            yield AnalysisBatch(times_s, luma, chroma)
-            times_s, luma = np.empty_like(times_s), np.empty_like(luma)
-            chroma = np.empty_like(chroma)
-            filled = 0
+            yield into
+            into, filled = _room(batch, height, width), 0
     if filled:
-        yield AnalysisBatch(times_s[:filled], luma[:filled], chroma[:filled])
+        times_s, luma, chroma, held = into
+        yield AnalysisBatch(times_s[:filled], luma[:filled], chroma[:filled], held[:filled])
+
+
+def _room(batch: int, height: int, width: int) -> AnalysisBatch:
+    return AnalysisBatch(
+        np.empty(batch, np.float64),
+        np.empty((batch, height, width), np.uint8),
+        np.empty((batch, 2, height // 2, width // 2), np.uint8),
+        np.empty(batch, np.bool_),
+    )
+
+
+def _stood_in(
+    frames: Iterable[tuple[float, VideoFrame | None]], usual_s: float
+) -> Iterator[tuple[float, VideoFrame | None]]:
+    """The frames, and None at the times where by their rate some were left out between them."""
+    last_s = np.inf
+    for time_s, frame in frames:
+        steps = round((time_s - last_s) / usual_s) if last_s < time_s else 1
+        if 1 < steps <= LEFT_OUT + 1:
+            for step in range(1, steps):
+                yield last_s + step * (time_s - last_s) / steps, None
+        yield time_s, frame
+        last_s = time_s
 
 
 class _Pace:
@@ -163,6 +197,7 @@ class _Pace:
         self.step_s = _step_s(media)
         # Half a step of slack, so that a rate equal to the frame rate keeps every frame.
         self.period_s = max(0.0, 1 / max_rate_hz - self.step_s / 2) if max_rate_hz else 0.0
+        self.usual_s = max(self.step_s, 1 / max_rate_hz) if max_rate_hz else self.step_s
         self.last_s = -np.inf
 
     def keeps(self, time_s: float) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels.frame_change import FrameChange, Stream, join, shots
+from kernels.frame_change import FrameChange, Stream, cut_probability, join, shots
 from kernels.frame_change.reference import LONG, frame_change, signature
 
 
@@ -179,6 +179,30 @@ def test_a_recording_that_comes_out_of_black_begins_only_once():
     level = np.concatenate([np.full(30, 0), np.linspace(0, 40, 10), np.full(40, 40)])
     luma = np.broadcast_to(level[:, None, None], (80, 90, 160)).astype(np.uint8)
     assert found(luma, np.full((80, 2, 45, 80), 128, np.uint8)) == []
+
+
+def test_left_out_frames_make_no_cut_of_a_picture_that_brightens_quickly():
+    share = np.clip((np.arange(100) - 40) / 16, 0, 1)
+    level = np.round(120 * share**2 * (3 - 2 * share)).astype(int)
+    luma = np.add.outer(level, np.tile(np.arange(160) // 2, (90, 1))).astype(np.uint8)
+    chroma, times_s = np.full((100, 2, 45, 80), 128, np.uint8), np.arange(100) / 25
+    assert found(luma, chroma) == []
+    held = np.arange(100) % 2 == 0
+    held[0] = False
+    before = np.maximum.accumulate(np.where(held, 0, np.arange(100)))
+    signal = Stream().push(luma[before], chroma)
+    assert len(shots(signal, times_s)) > 1  # what it looks like to those that do not know
+    assert len(shots(signal, times_s, held=held)) == 1
+
+
+@given(held=st.lists(st.booleans(), max_size=40), seed=st.integers(0, 9))
+def test_where_nothing_is_left_out_decisions_are_the_same(held, seed):
+    luma, chroma = film(40, 9, 16, seed)
+    signal, nothing = Stream().push(luma, chroma), np.zeros(40, bool)
+    wanted = cut_probability(signal)
+    assert np.array_equal(cut_probability(signal, held=nothing), wanted)
+    some = np.resize(np.array([False, *held]), 40)
+    assert np.isfinite(cut_probability(signal, held=some)).all()
 
 
 def test_shots_cover_the_recording_without_gaps():
