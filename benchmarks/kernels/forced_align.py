@@ -92,19 +92,28 @@ def _agree(log_probs: torch.Tensor, targets: torch.Tensor, band: int | None) -> 
 
 
 def _segments(*, peers: bool) -> Case:
+    from benchmarks.kernels.in_torch import TORCH, replayed
+    from benchmarks.kernels.in_torch.forced_align import forced_align
+
     log_probs, targets = (values.cuda() for values in _emissions(SEGMENTS, SEGMENT_FRAMES))
 
     def one_by_one() -> None:
         for b in range(SEGMENTS):
             _peer()(log_probs[b : b + 1], targets[b : b + 1], blank=0)
 
+    theirs = {
+        "torch": Rival(partial(forced_align, log_probs, targets), TORCH),
+        "torch, replayed": Rival(replayed(forced_align, log_probs, targets), TORCH),
+    }
+    if peers:
+        theirs["torchaudio, one by one"] = Rival(one_by_one)
     return Case(
         op="forced_align",
         name="64 segments of 30 s",
         size=SEGMENTS,
         unit="segments",
         run=partial(align, log_probs, targets),
-        rivals={"torchaudio, one by one": Rival(one_by_one)} if peers else {},
+        rivals=theirs,
         work=Work(bytes_moved=log_probs.numel() * log_probs.element_size(), launches=LAUNCHES),
         agree=partial(_defined, "cuda"),
         within_s=0.003,

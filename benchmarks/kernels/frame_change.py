@@ -1,7 +1,12 @@
-"""Frame change at analysis size, on the CPU and, where there is one, on the GPU."""
+"""Frame change at analysis size, on the CPU and, where there is one, on the GPU.
+
+On the GPU beside a copy that moves as many bytes, and beside torch's own ops. A short batch is
+shown once more as the replay of a CUDA graph, without what launching costs.
+"""
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,7 +17,7 @@ from kernels.frame_change.reference import frame_change
 
 TESTS = "tests/kernels/test_frame_change.py"
 FRAMES = (64, 256, 1024)
-GPU_FRAMES = (256, 1024, 4096)
+GPU_FRAMES = (64, 256, 1024, 4096)
 HEIGHT, WIDTH = 90, 160
 FRAME_BYTES = HEIGHT * WIDTH * 3 // 2
 
@@ -42,23 +47,38 @@ def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - nobody else's op 
 
 
 def on_gpu(op: str, stream: type, agrees: Callable[[Any, Any], None]) -> Iterator[Case]:
-    """Batches that lie on the GPU, beside a copy that moves as many bytes."""
+    """Batches that lie on the GPU."""
     import torch
 
     if not torch.cuda.is_available():
         return
+    from benchmarks.kernels.in_torch import TORCH, replayed, rivals
+
+    # An op and its torch version go by one name.
+    in_torch = getattr(import_module(f"benchmarks.kernels.in_torch.{op}"), op)
     for frames in GPU_FRAMES:
         planes, few = (
             [torch.as_tensor(plane, device="cuda") for plane in film(n)] for n in (frames, 30)
         )
         # A copy reads and writes: half as long, it moves what reading the planes moves.
         moved = torch.empty(frames * FRAME_BYTES // 2, dtype=torch.uint8, device="cuda")
+
+        def run(planes: list[Any] = planes) -> object:
+            return stream().push(*planes)
+
+        small = frames == GPU_FRAMES[0]
+        copy = {} if small else {"copy": Rival(moved.clone, 0.7)}
         yield Case(
-            op, f"{frames} frames on the GPU", frames, "frames",
-            lambda planes=planes: stream().push(*planes), {"copy": Rival(moved.clone, 0.7)},
-            Work(frames * FRAME_BYTES, launches=2), partial(agrees, *few), series="cuda",
-            clock="cuda",
+            op, f"{frames} frames on the GPU", frames, "frames", run,
+            copy | rivals(in_torch, *planes), Work(frames * FRAME_BYTES, launches=2),
+            partial(agrees, *few), series="cuda", clock="cuda",
         )  # fmt: skip
+        if small:
+            yield Case(
+                op, f"{frames} frames on the GPU, replayed", frames, "frames", replayed(run),
+                {"torch, replayed": Rival(replayed(in_torch, *planes), TORCH)},
+                Work(frames * FRAME_BYTES, launches=2), partial(agrees, *few), clock="cuda",
+            )  # fmt: skip
 
 
 def on_host(*planes: Any) -> list[np.ndarray]:

@@ -138,11 +138,15 @@ def on_gpu() -> Iterator[Case]:
 
     if not torch.cuda.is_available():
         return
+    from benchmarks.kernels.in_torch import loudness, rivals
+
+    filters = loudness.filters(RATE_HZ, "cuda")
     for minutes in (1, 10, 60):
         sound = torch.from_numpy(programme(60 * minutes)).cuda()
         yield Case(
             "loudness", f"everything on the GPU, {minutes} min", len(sound), "samples",
             run=lambda sound=sound: measure(sound, RATE_HZ), agree=lambda s=sound: defined(s),
+            rivals=rivals(loudness.loudness, sound, RATE_HZ, *filters),
             series="gpu", growth_limit=1.02,
             work=Work(4 * sound.numel(), 2 * OPERATIONS * sound.numel(), LAUNCHES), clock="cuda",
         )  # fmt: skip

@@ -118,12 +118,18 @@ def launches(samples: int) -> int:
 def on_gpu() -> Iterator[Case]:
     if not torch.cuda.is_available():
         return
+    from benchmarks.kernels import in_torch
+    from benchmarks.kernels.in_torch.mix import mix as mix_in_torch
+    from benchmarks.kernels.in_torch.mix import tables
+
+    made = tables(RATE_HZ, SHAPE, "cuda")
     for minutes in (1, 3, 10):
         sounds = programme(60 * minutes, 0.5)
         tensors = [torch.from_numpy(each).cuda() for each in sounds]
         yield Case(
             "mix", f"on the GPU, {minutes} min", len(sounds[0]), "samples",
             run=partial(mix, *tensors, RATE_HZ, SHAPE, CEILING_DBTP),
+            rivals=in_torch.rivals(mix_in_torch, *tensors, RATE_HZ, CEILING_DBTP, *made),
             work=work(sounds[0], launches(len(sounds[0]))),
             agree=partial(agrees, *sounds, gpu=True),
             series="gpu", growth_limit=1.02, clock="cuda",

@@ -49,13 +49,21 @@ def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - nobody else's op 
 
 
 def _on_gpu() -> Iterator[Case]:
-    every = Grid(150, 900)
+    from benchmarks.kernels import in_torch
+    from benchmarks.kernels.in_torch.window_scores import of_track
+    from benchmarks.kernels.in_torch.window_scores import top_windows as best_in_torch
+
+    every, compiled = Grid(150, 900), in_torch.compiled(of_track)
     for frames in LENGTHS:
         tracks, terms = _recording(frames)
         on_device = torch.from_numpy(tracks).cuda()
+        theirs = partial(best_in_torch, on_device, every, terms.over(TRACKS), K, EDGE)
         yield Case(
             "window_scores", f"{frames // 600} min, every 0.1 s, gpu", frames, "frames",
-            partial(top_windows, on_device, every, terms, K), work=_work(frames, every, 1),
+            partial(top_windows, on_device, every, terms, K),
+            {"torch": Rival(theirs, in_torch.TORCH),
+             "torch.compile": Rival(partial(theirs, scored=compiled), in_torch.COMPILED)},
+            _work(frames, every, 1),
             agree=partial(_as_defined, on_device[:, :SHORT], terms),
             series="gpu", growth_limit=1.15, clock="cuda",
             within_s=0.002 if frames == LENGTHS[-1] else None,
