@@ -96,8 +96,8 @@ def analysis_frames(
     With `max_rate_hz` frames closer than its period are dropped before conversion. With `fast`
     PyAV's decoder leaves out frames that no other frame refers to; in place of each the picture
     before it is `held`, so that as many frames as ever make a second. A damaged tail ends the
-    frames early. On NVDEC the planes are CUDA
-    tensors. `say` hears what decodes, and again when PyAV goes on where DALI gave up.
+    frames early. On NVDEC the planes are CUDA tensors. `say` hears what decodes, and again when
+    PyAV goes on where DALI gave up.
 
     Raises
     ------
