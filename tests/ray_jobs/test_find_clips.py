@@ -6,7 +6,7 @@ import json
 import pytest
 
 from ray_jobs.contract import FindClips, IngestLimits, ScoreWeights, Source
-from ray_jobs.engines.faces import engine
+from ray_jobs.engines import faces, letters
 from ray_jobs.find_clips import find_clips, when
 from ray_jobs.media.ffmpeg import ffmpeg
 from ray_jobs.media.probe import probe
@@ -169,10 +169,11 @@ def test_the_job_says_which_decoder_ran(find):
     assert job.effective["decoder"].startswith(("cpu (pyav h264, no", "dali nvdec h264"))
 
 
-def test_the_job_says_what_looked_for_faces_and_what_was_followed(find):
+def test_the_job_says_what_looked_at_it_and_what_was_followed(find):
     job, result = find()
-    assert job.effective["faces"] == engine()
-    assert {clip.subject for clip in result.clips} == {"motion"}
+    assert job.effective["faces"] == faces.engine()
+    assert job.effective["letters"] == letters.engine()
+    assert {clip.subject for clip in result.clips} == {"text"}, "the test picture has a clock"
 
 
 def test_another_clip_is_framed_anew_and_the_rest_is_not_measured_again(find):
