@@ -32,13 +32,15 @@ Labels = Annotated[
 ]
 WindowS = Annotated[int, Field(ge=60, le=90 * 86400)]
 MAX_POINTS = 1000
+MOST = 1e150
+"""A mean of larger values overflows: PostgreSQL sums their squares beside them."""
 
 
 class Point(In):
     """`at` is now where it is left out."""
 
     name: Name
-    value: float
+    value: float = Field(ge=-MOST, le=MOST)
     labels: Labels = {}
     at: Moment | None = None
 

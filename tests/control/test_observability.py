@@ -68,6 +68,14 @@ class TestMetrics:
         found = await api("GET", "metrics", params={"name": "gpu", "since": late})
         assert [item["value"] for item in found["items"]] == [10]
 
+    async def test_no_value_is_too_large_for_the_mean_of_many(self, api):
+        points = [{"name": "vast", "value": value} for value in (1e150, -1e150, 1e150)]
+        await api("POST", "metrics", 201, json={"points": points})
+        [found] = (await api("GET", "metrics/summary", params={"name": "vast"}))["items"]
+        assert (found["minimum"], found["maximum"]) == (-1e150, 1e150)
+        points = [{"name": "vast", "value": 1e151}]
+        await api("POST", "metrics", 422, json={"points": points})
+
     async def test_the_summary_is_what_python_says(self, api):
         values = [float(n * n % 37) for n in range(50)]
         points = [{"name": "latency", "value": v} for v in values]
