@@ -14,13 +14,13 @@ import wave
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
-from importlib.util import find_spec
 from math import ceil, cos, pi, sin
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from ray_jobs.carried import carried
 from ray_jobs.engines.text import TimedWord, joined, phrases
 from ray_jobs.engines.voice import speak
 from ray_jobs.failures import Failure
@@ -283,12 +283,10 @@ def _scene_graph(number: int, scene: Scene, length: float, folder: Path, font: P
 
 
 def _font() -> Path:
-    spec = find_spec("font_roboto")
-    for place in (spec and spec.submodule_search_locations) or ():
-        font = Path(place) / "files" / "Roboto-Bold.ttf"
-        if font.is_file():
-            return font
-    raise Failure("font_missing", "The sample needs Roboto: pip install font-roboto.")
+    font = carried("font_roboto", "files/Roboto-Bold.ttf")
+    if font is None:
+        raise Failure("font_missing", "The sample needs Roboto: pip install font-roboto.")
+    return font
 
 
 def _subject(starts: list[float], lengths: list[float]) -> list[list[float]]:

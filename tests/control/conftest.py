@@ -26,6 +26,7 @@ from control.auth import passwords, tokens
 from control.organizations.models import Membership, MemberStatus, Organization
 from control.settings import Settings
 from control.users.models import User
+from tests.control.media_jobs import MediaPath
 
 numbers = itertools.count(1)
 
@@ -185,6 +186,12 @@ def person(app: Sanic) -> Callable[..., Awaitable[Person]]:
 async def owner(person) -> Person:
     """The owner of a new organisation."""
     return await person(Role.OWNER)
+
+
+@pytest.fixture
+def api(client, owner, app) -> MediaPath:
+    """Requests as the owner, and the steps of a recording's path as verbs."""
+    return MediaPath(client, owner, app.ctx.settings)
 
 
 @pytest.fixture

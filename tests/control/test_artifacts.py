@@ -1,22 +1,10 @@
 """Artifacts: listed with links, registered by their hash, brought in as recordings."""
 
-import pytest
-
 from control.artifacts.models import ArtifactRow
 from control.videos import uploads
 from control.videos.models import Video
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import (
-    SHA,
-    MediaPath,
-    claimed,
-    ingested,
-)
-
-
-@pytest.fixture
-def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
+from tests.control.media_jobs import SHA, MediaPath, claimed, ingested
 
 
 class TestArtifacts:

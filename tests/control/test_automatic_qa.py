@@ -5,14 +5,9 @@ import pytest
 from control.jobs.models import JobState
 from control.webhooks.models import WebhookDelivery, WebhookEndpoint
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import MediaPath, claimed, exported, fault
+from tests.control.media_jobs import claimed, exported, fault
 
 RUNS = "/v1/observability/qa-runs"
-
-
-@pytest.fixture
-def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
 
 
 @pytest.fixture

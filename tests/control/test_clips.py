@@ -3,17 +3,7 @@
 import pytest
 
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import (
-    MediaPath,
-    claimed,
-    clips_found,
-    styled,
-)
-
-
-@pytest.fixture
-def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
+from tests.control.media_jobs import claimed, clips_found, styled
 
 
 class TestClips:

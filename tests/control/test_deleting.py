@@ -1,16 +1,7 @@
 """A video goes with everything, but for what must be kept."""
 
-import pytest
-
 from control.artifacts.models import ArtifactRow
-from tests.control.media_jobs import (
-    MediaPath,
-)
-
-
-@pytest.fixture
-def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
+from tests.control.media_jobs import MediaPath
 
 
 class TestDeleting:

@@ -1,17 +1,7 @@
 """Exports: what a worker is told of clips, presets and platforms."""
 
-import pytest
-
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import (
-    MediaPath,
-    claimed,
-)
-
-
-@pytest.fixture
-def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
+from tests.control.media_jobs import claimed
 
 
 async def test_an_export_carries_the_words_and_style_of_each_clip(api, client, app):

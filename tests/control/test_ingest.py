@@ -6,17 +6,7 @@ import pytest
 
 from control.jobs.models import Job
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import (
-    SHA,
-    MediaPath,
-    claimed,
-    ingested,
-)
-
-
-@pytest.fixture
-def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
+from tests.control.media_jobs import SHA, claimed, ingested
 
 
 class TestIngest:

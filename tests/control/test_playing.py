@@ -63,11 +63,6 @@ def film(tmp_path_factory):
 
 
 @pytest.fixture
-async def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
-
-
-@pytest.fixture
 def worker_settings(app, tmp_path):
     return WorkerSettings(store_url=app.ctx.store.root.as_uri(), cache_dir=tmp_path / "cache")
 

@@ -5,16 +5,7 @@ from itertools import pairwise
 import pytest
 
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import (
-    MediaPath,
-    claimed,
-    styled,
-)
-
-
-@pytest.fixture
-def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
+from tests.control.media_jobs import claimed, styled
 
 
 class TestSpeakers:

@@ -8,12 +8,7 @@ from control.records import now
 from control.videos import uploads
 from control.videos.models import Video
 from ray_jobs.contract import JobKind
-from tests.control.media_jobs import MediaPath, ingested
-
-
-@pytest.fixture
-def api(client, owner, app):
-    return MediaPath(client, owner, app.ctx.settings)
+from tests.control.media_jobs import ingested
 
 
 @pytest.fixture
