@@ -36,7 +36,7 @@ check: $(STAMP) ## format, lint, strict types, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-guard: $(STAMP) ## half the margin of the kernels' targets, in two minutes
+guard: $(STAMP) ## half the margin of the kernels' targets, in a minute
 	$(BIN)/python -m benchmarks --guard \
 		forced_align frame_change saliency select_clips window_scores
 

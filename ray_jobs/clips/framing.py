@@ -21,9 +21,9 @@ from ray_jobs.media.reframe import shown_area, shown_ratio
 CROP_EVERY = 2
 NARROWEST = Fraction(9, 16)
 """The shape into which people must fit to be shown together."""
-READ_EVERY, READ_FIRST = 5, 2
+READ_EVERY, READ_FIRST = 10, 2
 """Points of the track from one look for letters to the next, and from a cut to the first: letters
-are there to be read for a second or more, and often fade in.
+are there to be read for two seconds or more, and often fade in.
 """
 LATER_S = 1e-3
 """A cut's time is rounded: just at it the shot before might still be on screen."""
