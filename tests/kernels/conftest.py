@@ -1,4 +1,4 @@
-"""Kernels are tested on the CPU, the Triton ones in its interpreter, with poisoned memory."""
+"""Kernels are tested with poisoned memory: on the CPU, Triton's on a GPU or in its interpreter."""
 
 import os
 import shutil
@@ -21,11 +21,20 @@ TOLERANCES = {
 """How far an op may lie from its reference, by the dtype it computes in."""
 
 
+@pytest.fixture(scope="session")
+def device():
+    """Where tensors lie that Triton kernels are given: a GPU if there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @pytest.fixture
 def close():
     """`close(found, wanted, dtype="float32")` holds a result to the table of tolerances."""
 
     def check(found, wanted, dtype="float32"):
+        found = found.cpu() if hasattr(found, "cpu") else found
         np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), **TOLERANCES[dtype])
 
     return check

@@ -153,7 +153,7 @@ def test_a_band_that_was_not_in_the_way_gives_the_exact_path(seed, count):
 
 
 @pytest.mark.parametrize("half", [-1, 8])
-def test_the_triton_kernels_equal_the_definition(close, half):
+def test_the_triton_kernels_equal_the_definition(close, device, half):
     texts = [text(count, 7, count, 0.2) for count in (25, 1, 0, 13)]
     lengths = np.array([60, 1, 12, needed(texts[3])])
     log_probs = torch.from_numpy(emissions(60, 7, 4, 4))
@@ -163,21 +163,23 @@ def test_the_triton_kernels_equal_the_definition(close, half):
     for b, row in enumerate(texts):
         targets[b, : len(row)] = row
     counts = np.array([len(row) for row in texts])
-    found = fused.align(log_probs, targets, lengths, counts, 0, half)
+    found = fused.align(log_probs.to(device), targets, lengths, counts, 0, half)
+    found = [values.cpu() for values in found]
     for b, row in enumerate(texts):
         as_definition(close, found, b, log_probs[b, : lengths[b]].numpy(), row)
 
 
-def test_the_triton_kernels_widen_their_band_and_say_what_is_wrong():
+def test_the_triton_kernels_widen_their_band_and_say_what_is_wrong(device):
     log_probs, targets, _ = leaning(60, 20, 20)
     sizes = np.array([60]), np.array([20])
-    starts, *_, bands = fused.align(torch.from_numpy(log_probs), targets, *sizes, 0, 8)
+    given = torch.from_numpy(log_probs).to(device)
+    starts, *_, bands = fused.align(given, targets, *sizes, 0, 8)
     assert bands.tolist() != [8]
     found = cpu.align(log_probs, targets, *sizes, 0, -1)
     assert starts.tolist() == found[0].tolist()
-    log_probs[0, 3, 0] = float("nan")
+    given[0, 3, 0] = float("nan")
     with pytest.raises(ValueError, match=r"item 0: .*NaN"):
-        fused.align(torch.from_numpy(log_probs), targets, *sizes, 0, -1)
+        fused.align(given, targets, *sizes, 0, -1)
 
 
 def test_what_cannot_be_aligned_is_named():

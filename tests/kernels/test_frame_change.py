@@ -45,7 +45,7 @@ def test_any_split_into_batches_equals_the_definition(n, h, w, cuts, seed):
 
 
 @pytest.mark.parametrize(("n", "split", "h", "w"), [(2, 1, 1, 1), (3, 2, 19, 37)])
-def test_the_fused_kernels_equal_the_definition(n, split, h, w, close):
+def test_the_fused_kernels_equal_the_definition(n, split, h, w, close, device):
     import torch
 
     from kernels.frame_change import fused
@@ -54,13 +54,14 @@ def test_the_fused_kernels_equal_the_definition(n, split, h, w, close):
     planes = [(luma[:split], chroma[:split]), (luma[split:], chroma[split:])]
     state, parts = None, []
     for part in planes:
-        signals, state = fused.push(*(torch.as_tensor(plane) for plane in part), state)
-        parts.append(FrameChange(*signals))
+        given = (torch.as_tensor(plane, device=device) for plane in part)
+        signals, state = fused.push(*given, state)
+        parts.append(FrameChange(*signals.cpu()))
     for found, wanted in zip(join(parts), frame_change(luma, chroma).values(), strict=True):
         close(found, wanted)
 
 
-def test_the_fused_kernels_look_back_as_far_as_the_definition_does(close):
+def test_the_fused_kernels_look_back_as_far_as_the_definition_does(close, device):
     import torch
 
     from kernels.frame_change import fused
@@ -68,22 +69,24 @@ def test_the_fused_kernels_look_back_as_far_as_the_definition_does(close):
     luma, chroma = film(LONG + 1, 10, 17)
     marks = [signature(*planes) for planes in zip(luma[:LONG], chroma[:LONG], strict=True)]
     counts = np.bincount(luma[LONG - 1].ravel() // 8, minlength=32).astype(np.int32)
-    past = torch.as_tensor(np.stack(marks), dtype=torch.float32)
-    state = (torch.as_tensor(luma[LONG - 1]), torch.as_tensor(counts), past, LONG)
-    signals, _ = fused.push(torch.as_tensor(luma[LONG:]), torch.as_tensor(chroma[LONG:]), state)
+    luma_, chroma_, counts = (torch.as_tensor(x, device=device) for x in (luma, chroma, counts))
+    past = torch.as_tensor(np.stack(marks), dtype=torch.float32, device=device)
+    state = (luma_[LONG - 1], counts, past, LONG)
+    signals, _ = fused.push(luma_[LONG:], chroma_[LONG:], state)
     for found, wanted in zip(signals, frame_change(luma, chroma).values(), strict=True):
         close(found, wanted[LONG:])
 
 
-def test_the_fused_kernels_read_nv12_and_padded_rows_where_they_lie(close):
+def test_the_fused_kernels_read_nv12_and_padded_rows_where_they_lie(close, device):
     import torch
 
     from kernels.frame_change import fused
 
     luma, chroma = film(2, 11, 18)
-    padded = torch.full((2, 12, 32), 255, dtype=torch.uint8)
+    padded = torch.full((2, 12, 32), 255, dtype=torch.uint8, device=device)
     padded[:, :11, :18] = torch.as_tensor(luma)
-    interleaved = torch.as_tensor(np.ascontiguousarray(np.moveaxis(chroma, 1, -1)))
+    interleaved = np.ascontiguousarray(np.moveaxis(chroma, 1, -1))
+    interleaved = torch.as_tensor(interleaved, device=device)
     signals, _ = fused.push(padded[:, :11, :18], interleaved.movedim(-1, 1), None)
     for found, wanted in zip(signals, frame_change(luma, chroma).values(), strict=True):
         close(found, wanted)

@@ -243,15 +243,16 @@ def test_agrees_with_pyloudnorm_and_lies_within_a_hundredth_of_the_definition():
 @pytest.mark.parametrize(
     ("rate", "n", "channels", "batch"), [(8_000, 1300, 2, 2), (8_001, 900, 1, 1)]
 )
-def test_the_triton_kernels_equal_the_definition(monkeypatch, rate, n, channels, batch):
+def test_the_triton_kernels_equal_the_definition(monkeypatch, device, rate, n, channels, batch):
     from kernels.loudness import fused
 
     noise = np.random.default_rng(n).normal(0.2, 0.2, (batch, n, channels)).astype(np.float32)
     noise[:, 5] = np.nan
     monkeypatch.setattr(op, "_path_of", lambda _: fused)
     meter = Meter(rate, channels, batch)
-    meter.push(torch.from_numpy(noise[:, :500]))
-    meter.push(torch.from_numpy(noise[:, 500:]))
+    given = torch.from_numpy(noise).to(device)
+    meter.push(given[:, :500])
+    meter.push(given[:, 500:])
     for found, signal in zip(meter.results(), noise, strict=True):
         same(found, reference.measure(signal, rate))
 

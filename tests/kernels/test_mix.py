@@ -193,7 +193,7 @@ class TestTheWholeMix:
 
 
 @pytest.mark.parametrize(("n", "channels"), [(1, 1), (600, 2), (301, 3)])
-def test_the_triton_kernels_equal_the_definition(monkeypatch, close, n, channels):
+def test_the_triton_kernels_equal_the_definition(monkeypatch, close, device, n, channels):
     from kernels.mix import fused
 
     random = np.random.default_rng(n)
@@ -203,7 +203,7 @@ def test_the_triton_kernels_equal_the_definition(monkeypatch, close, n, channels
     shape = DuckShape(12.0, 0.01, 0.02, 0.03)
     monkeypatch.setattr(op, "_path_of", lambda _: fused)
     monkeypatch.setattr(fused, "AT_ONCE", 257)
-    tensors = map(torch.from_numpy, (voice, bed, active))
+    tensors = (torch.from_numpy(each).to(device) for each in (voice, bed, active))
     made = mix(*tensors, 4_000, shape, -3.0)
     close(made, reference.mix(voice, bed, active, 4_000, shape, -3.0), "float32")
 

@@ -33,7 +33,7 @@ def test_any_split_equals_the_definition(n, split, h, w, seed):
 
 
 @pytest.mark.parametrize(("n", "split", "h", "w"), [(3, 1, 36, 64), (2, 1, 5, 7), (2, 2, 19, 33)])
-def test_the_fused_kernels_equal_the_definition(n, split, h, w, close):
+def test_the_fused_kernels_equal_the_definition(n, split, h, w, close, device):
     import torch
 
     from kernels.saliency import fused
@@ -41,22 +41,24 @@ def test_the_fused_kernels_equal_the_definition(n, split, h, w, close):
     luma, chroma = film(n, h, w)
     before, parts = None, []
     for frames in (slice(0, split), slice(split, n)):
-        planes = [torch.as_tensor(plane[frames]) for plane in (luma, chroma)]
+        planes = [torch.as_tensor(plane[frames], device=device) for plane in (luma, chroma)]
         if len(planes[0]):
             rows, before = fused.push(*planes, before)
+            rows = rows.cpu()
             parts.append(Saliency(rows[:, 0], rows[:, 1:]))
     found = join(parts)
     wanted = [saliency(luma[i], chroma[i], luma[max(0, i - 1)]) for i in range(n)]
     close(np.column_stack([found.energy, found.centroid]), wanted)
 
 
-def test_a_blank_picture_is_centred_on_the_gpu_too():
+def test_a_blank_picture_is_centred_on_the_gpu_too(device):
     import torch
 
     from kernels.saliency import fused
 
-    luma, chroma = torch.zeros((1, 36, 64), dtype=torch.uint8), torch.full((1, 2, 18, 32), 128)
-    rows, _ = fused.push(luma, chroma.to(torch.uint8), None)
+    luma = torch.zeros((1, 36, 64), dtype=torch.uint8, device=device)
+    chroma = torch.full((1, 2, 18, 32), 128, dtype=torch.uint8, device=device)
+    rows, _ = fused.push(luma, chroma, None)
     assert rows.tolist() == [[0.0, 0.5, 0.5]]
 
 

@@ -112,7 +112,9 @@ def held(values, windows, wanted_terms, k=5):
     level=st.sampled_from([0.0, -30.0]), size=st.sampled_from([1.0, 1e30]),
     holes=st.sampled_from([0.0, 0.3, 1.0]),
 )  # fmt: skip
-def test_the_fused_search_finds_what_the_cpu_finds(tracks, frames, seed, level, size, holes):
+def test_the_fused_search_finds_what_the_cpu_finds(
+    device, tracks, frames, seed, level, size, holes
+):
     values = made(tracks, frames, seed, level=level, size=size, holes=holes)
     random = np.random.default_rng(seed)
     bound = terms(tracks, seed, level=level, size=size).over(tracks)
@@ -124,7 +126,7 @@ def test_the_fused_search_finds_what_the_cpu_finds(tracks, frames, seed, level, 
         plan = layout(windows, frames)
         if not plan.size:
             continue
-        on_device, wanted = torch.from_numpy(values), cpu.every(values, plan, bound, 2)
+        on_device, wanted = torch.from_numpy(values).to(device), cpu.every(values, plan, bound, 2)
         np.testing.assert_allclose(fused.every(on_device, plan, bound, 2), wanted, atol=2e-4)
         first, last, raw = fused.top(on_device, plan, bound, min(5, plan.size), 2)
         starts, ends = plan.windows()
@@ -134,8 +136,8 @@ def test_the_fused_search_finds_what_the_cpu_finds(tracks, frames, seed, level, 
         np.testing.assert_allclose(raw, exact, rtol=1e-5, atol=1e-6 * (size + abs(level) + 1))
 
 
-def test_the_fused_search_keeps_more_than_a_tile_holds_and_orders_ties():
-    flat, windows = torch.ones((2, 60)), layout(Grid(5, 40), 60)
+def test_the_fused_search_keeps_more_than_a_tile_holds_and_orders_ties(device):
+    flat, windows = torch.ones((2, 60), device=device), layout(Grid(5, 40), 60)
     bound = Terms(1.0, 0.0, 1.0).over(2)
     for k in (7, 200):
         first, last, _ = fused.top(flat, windows, bound, k, 3)
