@@ -18,7 +18,7 @@ CLASSES = 32
 BAND = 256
 SIZES = (7_500, 15_000, 30_000)
 SEGMENTS, SEGMENT_FRAMES = 64, 1_500
-LAUNCHES = 2
+LAUNCHES = 3
 
 
 def cases(*, peers: bool) -> Iterator[Case]:

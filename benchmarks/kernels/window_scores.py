@@ -22,6 +22,8 @@ HALF_SECONDS = Grid(150, 900, 5, 5)
 LENGTHS = (9_000, 18_000, 36_000)
 SHORT = 600
 """Frames beside the definition, which needs a second for every few thousand windows."""
+LAUNCHES = 4
+"""Sums, boundaries, the search, and the parts of the windows that are kept."""
 OPERATIONS = 100
 """Of one track in one window: seven parts, each placed and weighted."""
 
@@ -63,7 +65,7 @@ def _on_gpu() -> Iterator[Case]:
             partial(top_windows, on_device, every, terms, K),
             {"torch": Rival(theirs, in_torch.TORCH),
              "torch.compile": Rival(partial(theirs, scored=compiled), in_torch.COMPILED)},
-            _work(frames, every, 1),
+            _work(frames, every, LAUNCHES),
             agree=partial(_as_defined, on_device[:, :SHORT], terms),
             series="gpu", growth_limit=1.15, clock="cuda",
             within_s=0.002 if frames == LENGTHS[-1] else None,

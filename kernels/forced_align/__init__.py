@@ -76,8 +76,7 @@ def align(
         raise ValueError(f"band must be at least {NARROWEST}, not {band}")
     lengths = _lengths("input_lengths", input_lengths, items, frames)
     counts = _lengths("target_lengths", target_lengths, items, wanted.shape[1])
-    for b in range(items):
-        _check(b, wanted[b, : counts[b]], int(lengths[b]), classes, blank)
+    _check(wanted, lengths, counts, classes, blank)
     half = -1 if band is None else band
     if not items:
         return _given_back(log_probs, _empty(wanted.shape))
@@ -91,13 +90,21 @@ def align(
     return _given_back(log_probs, found)
 
 
-def _check(b: int, targets: NDArray[np.int64], frames: int, classes: int, blank: int) -> None:
+def _check(
+    targets: NDArray[np.int64], lengths: NDArray[np.int64], counts: NDArray[np.int64],
+    classes: int, blank: int,
+) -> None:  # fmt: skip
+    inside = np.arange(targets.shape[1]) < counts[:, None]
     wrong = (targets != STAR) & ((targets < 0) | (targets >= classes) | (targets == blank))
-    if wrong.any():
-        raise ValueError(f"item {b}: target {targets[wrong][0]} is no class, or is the blank")
-    needed = len(targets) + int((targets[1:] == targets[:-1]).sum())
-    if frames < needed:
-        raise ValueError(f"item {b}: {len(targets)} targets need {needed} frames, it has {frames}")
+    wrong &= inside
+    needed = counts + (inside[:, 1:] & (targets[:, 1:] == targets[:, :-1])).sum(axis=1)
+    for b in np.flatnonzero(wrong.any(axis=1) | (lengths < needed)):
+        if wrong[b].any():
+            target = targets[b][wrong[b]][0]
+            raise ValueError(f"item {b}: target {target} is no class, or is the blank")
+        raise ValueError(
+            f"item {b}: {counts[b]} targets need {needed[b]} frames, it has {lengths[b]}"
+        )
 
 
 def _lengths(name: str, given: Any, items: int, most: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 Each lane packs its pointers, three bits a frame, into one word that is written every ten frames, so
 back-pointers cost 0.4 bytes a position and frame and no lane waits for another. A second kernel
-reads the path back; tokens follow from the path in a few tensor operations.
+reads the path back, a third finds the tokens on it.
 """
 
 import numpy as np
@@ -30,9 +30,11 @@ def align(log_probs, targets, input_lengths, target_lengths, blank, half):
         torch.from_numpy(np.ascontiguousarray(values)).to(device)
         for values in (targets, input_lengths, target_lengths)
     )
-    path, score, stars = _path(log_probs, wanted, frames, counts, blank, half, widest)
-    found = _tokens(log_probs, wanted, frames, counts, blank, half, path, stars)
-    *tokens, scores, bound = found
+    block = triton.next_power_of_2(max(16, widest if half < 0 else 2 * half + 2))
+    stars, wrong = _best(log_probs, frames, blank, starred=bool((targets == STAR).any()))
+    path, score = _path(log_probs, stars, wanted, frames, counts, blank, half, block)
+    *tokens, scores, bound = _tokens(log_probs, stars, wanted, frames, counts, blank, half, path)
+    score = torch.where(wrong, torch.nan, score)
     problems = torch.stack([score.isnan(), score == -torch.inf, bound]).cpu().numpy()
     for b in np.flatnonzero(problems[0]):
         raise ValueError(f"item {b}: its log-probabilities hold NaN or +inf")
@@ -49,20 +51,21 @@ def align(log_probs, targets, input_lengths, target_lengths, blank, half):
     return (*tokens, scores, bands)
 
 
-def _path(log_probs, targets, frames, counts, blank, half, widest):
-    """The state of every frame [B, T], the best end's levelled score [B], stars' scores [B, T].
+def _best(log_probs, frames, blank, *, starred):
+    """What a star scores at each frame [B, T], and which items [B] hold NaN or +inf."""
+    every = log_probs if log_probs.dtype == torch.float32 else log_probs.float()
+    top = every.amax(dim=2)
+    stars = top
+    if starred:
+        no_blank = torch.tensor([blank], device=log_probs.device)
+        stars = every.index_fill(2, no_blank, -torch.inf).amax(dim=2)
+    inside = torch.arange(top.shape[1], device=top.device) < frames[:, None]
+    return stars, ~((top < torch.inf) | ~inside).all(dim=1)
 
-    The score is NaN where an item holds NaN or +inf.
-    """
+
+def _path(log_probs, stars, targets, frames, counts, blank, half, block):
+    """The state of every frame [B, T] and the best end's levelled score [B]."""
     items, length, _ = log_probs.shape
-    block = triton.next_power_of_2(max(16, widest if half < 0 else 2 * half + 2))
-    others = log_probs.float().index_fill(
-        2, torch.tensor([blank], device=log_probs.device), -torch.inf
-    )
-    stars = others.amax(dim=2)
-    inside = torch.arange(length, device=log_probs.device) < frames[:, None]
-    top = torch.where(inside, torch.maximum(stars, log_probs[:, :, blank].float()), -torch.inf)
-    wrong = ~(top < torch.inf).all(dim=1)
     words = triton.cdiv(length, FRAMES_A_WORD.value)
     came = torch.empty((items, words, block), dtype=torch.int32, device=log_probs.device)
     path = torch.empty((items, length), dtype=torch.int32, device=log_probs.device)
@@ -77,38 +80,24 @@ def _path(log_probs, targets, frames, counts, blank, half, widest):
         came, last, frames, counts, path, length, words, half,
         BANDED=half >= 0, BLOCK=block, num_warps=1,
     )  # fmt: skip
-    return path, torch.where(wrong, torch.nan, score), stars
+    return path, score
 
 
-def _tokens(log_probs, targets, frames, counts, blank, half, path, stars):
+def _tokens(log_probs, stars, targets, frames, counts, blank, half, path):
+    """Starts, ends and mean scores of tokens [B, L], scores of paths and what touched its band."""
     items, length = path.shape
-    most = targets.shape[1]
-    t = torch.arange(length, device=path.device)
-    inside = t < frames[:, None]
-    path = torch.where(inside, path, 0).long()
-    label, token = path % 2 == 1, path // 2
-    padded = torch.nn.functional.pad(targets, (0, 1))
-    classes = torch.where(label, padded.gather(1, token.clamp(max=most)), blank)
-    scores = log_probs.gather(2, classes.clamp(min=0)[:, :, None])[:, :, 0].float()
-    scores = torch.where(classes == STAR, stars, scores).double()
-    scores = torch.where(inside, scores, 0.0)
-    place = torch.where(inside & label, token, most)
-    when = t.int().expand(items, length)
-    starts = torch.full((items, most + 1), length, dtype=torch.int32, device=path.device)
-    starts = starts.scatter_reduce(1, place, when, "amin")[:, :most]
-    ends = torch.full((items, most + 1), -1, dtype=torch.int32, device=path.device)
-    ends = ends.scatter_reduce(1, place, when + 1, "amax")[:, :most]
-    sums = torch.zeros((items, most + 1), dtype=torch.float64, device=path.device)
-    sums = sums.scatter_add(1, place, scores)[:, :most]
-    there = ends >= 0
-    means = torch.where(there, sums / (ends - starts), torch.nan).float()
-    bound = torch.zeros(items, dtype=torch.bool, device=path.device)
-    if half >= 0:
-        count = counts[:, None]
-        middle = t * (count + 1) // frames[:, None].clamp(min=1)
-        below = (token > 0) & (token <= middle - half)
-        bound = (inside & (below | ((token >= middle + half) & (token < count)))).any(dim=1)
-    return torch.where(there, starts, -1), ends, means, scores.sum(dim=1), bound
+    most, on = targets.shape[1], path.device
+    starts, ends = (torch.empty((items, most), dtype=torch.int32, device=on) for _ in range(2))
+    means = torch.empty((items, most), dtype=torch.float32, device=on)
+    sums = torch.empty((items, length + 1), dtype=torch.float64, device=on)
+    scores = torch.empty(items, dtype=torch.float64, device=on)
+    bound = torch.empty(items, dtype=torch.int32, device=on)
+    token_kernel[(items,)](
+        log_probs, stars, targets, frames, counts, path, starts, ends, means, sums, scores, bound,
+        *log_probs.stride(), most, length, blank, half,
+        STAR=STAR, BANDED=half >= 0, BLOCK=1024, num_warps=4,
+    )  # fmt: skip
+    return starts, ends, means, scores, bound > 0
 
 
 @triton.jit
@@ -222,3 +211,67 @@ def back_kernel(
         rise = tl.where(state % 2 == 0, code & 1, tl.where(code >= 4, 2, (code >> 1) & 1))
         state = tl.maximum(state - rise, 0)
         t -= 1
+
+
+@triton.jit
+def token_kernel(
+    log_probs, stars, targets, frames, counts, path, starts, ends, means, sums, scores, bound,
+    stride_b, stride_t, stride_c, most, length, blank, half,
+    STAR: tl.constexpr, BANDED: tl.constexpr, BLOCK: tl.constexpr,
+):  # fmt: skip
+    """Where a path's states change tokens begin and end; sums [B, T + 1] is for sums on the way."""
+    b = tl.program_id(0).to(tl.int64)
+    T = tl.load(frames + b).to(tl.int32)
+    L = tl.load(counts + b).to(tl.int32)
+    lane = tl.arange(0, BLOCK)
+    path, sums = path + b * length, sums + b * (length + 1)
+    targets, starts, ends, means = (
+        targets + b * most, starts + b * most, ends + b * most, means + b * most
+    )  # fmt: skip
+    total, touched = tl.load(frames + b).to(tl.float64) * 0.0, T * 0
+    at = T * 0
+    while at < T:
+        t = at + lane
+        inside = t < T
+        state = tl.load(path + t, mask=inside, other=0)
+        before = tl.load(path + t - 1, mask=inside & (t > 0), other=-1)
+        after = tl.load(path + t + 1, mask=t + 1 < T, other=-1)
+        token, label = state // 2, state % 2 == 1
+        tl.store(starts + token, t, mask=inside & label & (before != state))
+        tl.store(ends + token, t + 1, mask=inside & label & (after != state))
+        target = tl.load(targets + token, mask=inside & label, other=blank)
+        known = inside & (target >= 0)
+        score = tl.load(
+            log_probs + b * stride_b + t.to(tl.int64) * stride_t + target * stride_c,
+            mask=known, other=0.0,
+        ).to(tl.float32)  # fmt: skip
+        star = tl.load(stars + b * length + t, mask=inside & (target == STAR), other=0.0)
+        score = tl.where(target == STAR, star, score).to(tl.float64)
+        tl.store(sums + t, total + tl.cumsum(score, 0) - score, mask=inside)
+        total += tl.sum(score, 0)
+        if BANDED:
+            middle = (t.to(tl.int64) * (L + 1) // tl.maximum(T, 1)).to(tl.int32)
+            low = (token > 0) & (token <= middle - half)
+            high = (token >= middle + half) & (token < L)
+            touched = tl.maximum(touched, tl.max((inside & (low | high)).to(tl.int32), 0))
+        at += BLOCK
+    tl.store(sums + T, total)
+    tl.store(scores + b, total)
+    tl.store(bound + b, touched)
+    tl.debug_barrier()
+    at = L * 0
+    while at < most:
+        j = at + lane
+        inside = j < L
+        start = tl.load(starts + j, mask=inside, other=0)
+        end = tl.load(ends + j, mask=inside, other=1)
+        # Where there is no path there may be anything.
+        start, end = tl.minimum(tl.maximum(start, 0), T), tl.minimum(tl.maximum(end, 1), T)
+        mean = tl.load(sums + end, mask=inside, other=0.0) - tl.load(
+            sums + start, mask=inside, other=0.0
+        )
+        mean = (mean / (end - start).to(tl.float64)).to(tl.float32)
+        tl.store(means + j, tl.where(inside, mean, float("nan")), mask=j < most)
+        tl.store(starts + j, -1, mask=(j < most) & (j >= L))
+        tl.store(ends + j, -1, mask=(j < most) & (j >= L))
+        at += BLOCK

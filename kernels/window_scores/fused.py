@@ -1,301 +1,332 @@
 """Triton: tiles of starts x ends stay in registers while the tracks pass by.
 
-Of each track a tile reads a row of sums for its starts and one for its ends (float64, since a
-variance is the small difference of large sums), looks peaks up in a sparse table, places the parts
-in float32, and keeps nothing but its scores. The best of every tile are merged on the host.
+Of each track a tile reads a row of sums for its starts and one for its ends, looks peaks up in a
+sparse table, places the parts in float32, and keeps nothing but its scores. The best of a tile are
+listed unless as many of another tile surpass them; the list is short, and sorted on the host.
 """
-
-from typing import NamedTuple
 
 import numpy as np
 import torch
 import triton
 import triton.language as tl
-from torch.nn.functional import pad
 
-STARTS, ENDS = 16, 32
+from kernels.window_scores.reference import FLAT as FLATTEST
+from kernels.window_scores.table import table_of, worth
+
+STARTS, ENDS, WARPS = 8, 32, 1
+"""Of a tile; of half as many starts where tracks have holes, or its registers do not do."""
 MOST_A_TILE = 64
-FLAT = tl.constexpr(1e-6)
-UNKNOWN = -2.0  # below every scaled value, which lie in -1..1
-
-
-class _Table(NamedTuple):
-    centre: torch.Tensor  # [tracks]
-    scale: torch.Tensor
-    sums: torch.Tensor  # [tracks, 4, frames + 1] of x, x^2, squared steps, time x
-    holes: torch.Tensor  # the same of known frames, known steps, times, squared times
-    peaks: torch.Tensor  # [levels, tracks, frames]: the peak of the 2^level frames from each on
-    ends: torch.Tensor  # [tracks, frames + 1]: the mean around each boundary
+FLAT = tl.constexpr(FLATTEST)
+PARTS = 7
 
 
 def measure(tracks, first, last, edge):
     """Raw parts of given windows, [windows, parts, tracks] float64; peaks are float32."""
-    table = _table(tracks, edge)
-    a, b = (torch.as_tensor(x, device=tracks.device) for x in (first, last))
-    half = ((b - a) // 2).clamp(min=1)
-    c, d = (a - half).clamp(min=0), (b + half).clamp(max=tracks.shape[1])
-    total, squares, _, moments = (table.sums[..., b] - table.sums[..., a]).unbind(1)
-    n, _, times, time_squares = (table.holes[..., b] - table.holes[..., a]).unbind(1)
-    steps = table.sums[:, 2, b] - table.sums[:, 2, a + 1]
-    pairs = (table.holes[:, 1, b] - table.holes[:, 1, a + 1]).clamp(min=1)
-    around = table.holes[:, 0, d] - table.holes[:, 0, c] - n
-    mean, middle = total / n, times / n
-    variance = (squares / n - mean**2).clamp(min=0)
-    flat = variance.sqrt() <= FLAT.value
-    spread = time_squares - times * middle
-    level = torch.frexp((b - a).double())[1].long() - 1
-    peak = torch.maximum(
-        table.peaks[level, :, a], table.peaks[level, :, b - (1 << level)]
-    ).T.double()  # fmt: skip
-    slope = torch.where(n > 1, (moments - middle * total) / spread.clamp(min=0.1), 0.0)
-    outside = (table.sums[:, 0, d] - table.sums[:, 0, c] - total) / around
-    calm = -torch.maximum(table.ends[:, a], table.ends[:, b]).double()
-    alike = torch.where(flat, 1.0, 1 - steps / pairs / variance / 2)
-    centre, scale = table.centre[:, None], table.scale[:, None]
-    raw = torch.stack([
-        mean * scale + centre, peak * scale + centre,
-        torch.where(flat, 0.0, variance.sqrt() * scale), slope * scale, (mean - outside) * scale,
-        calm * scale - centre, alike,
-    ])  # fmt: skip
-    unknown = (n == 0).expand(raw.shape).clone()
-    unknown[4] |= around == 0
-    unknown[5] = calm > 1.5
-    return torch.where(unknown, np.nan, raw).permute(2, 0, 1).cpu().numpy()
+    if not len(first):
+        return np.empty((0, PARTS, len(tracks)))
+    table = table_of(tracks, edge, int((last - first).max()), None)
+    return _measured(table, first, last)
 
 
 def top(tracks, plan, terms, k, edge):
     """Starts, ends and raw parts of the k best windows."""
     if k > MOST_A_TILE:
-        scores = every(tracks, plan, terms, edge)
-        first, last = plan.windows()
-        kept = np.argsort(-scores, kind="stable")[:k]
-        return first[kept], last[kept], measure(tracks, first[kept], last[kept], edge)
-    best, place, tiles, ends = _search(tracks, plan, terms, edge, k)
-    least = torch.topk(best.flatten(), k).values[-1]
-    tile, rank = torch.nonzero((best >= least) & (best > -torch.inf), as_tuple=True)
-    score, tile, at = (x.cpu().numpy() for x in (best[tile, rank], tile, place[tile, rank]))
-    first = plan.first[tiles[tile, 0] + at // ENDS]
-    last = ends[tiles[tile, 1] + at % ENDS]
-    order = np.lexsort((last, first, -score))[:k]
-    first, last = first[order], last[order]
-    return first, last, measure(tracks, first, last, edge)
+        table, scores = _scored(tracks, plan, terms, edge)
+        kept = np.argsort(-scores.cpu().numpy(), kind="stable")[:k]
+        first, last = (x[kept] for x in plan.windows())
+        return first, last, _measured(table, first, last)
+    table, (scores, places, count) = _search(tracks, plan, terms, edge, k)
+    listed = int(count)
+    scores, (first, last) = scores[:listed].cpu().numpy(), places[:, :listed].cpu().numpy()
+    kept = np.lexsort((last, first, -scores))[:k]
+    first, last = first[kept].astype(np.int64), last[kept].astype(np.int64)
+    return first, last, _measured(table, first, last)
 
 
 def every(tracks, plan, terms, edge):
     """Scores of all windows, float32, by start, then by end."""
-    return _search(tracks, plan, terms, edge, 0)[0].cpu().numpy()
+    return _scored(tracks, plan, terms, edge)[1].cpu().numpy()
+
+
+def _scored(tracks, plan, terms, edge):
+    table, (scores, _, _) = _search(tracks, plan, terms, edge, 0)
+    return table, scores
 
 
 def _search(tracks, plan, terms, edge, k):
-    table, device = _table(tracks, edge), tracks.device
-    ends, begin, stop, stride = _lattice(plan)
-    tiles = _tiles(begin, stop)
-    curves = _curves(table, terms)
-    if k:
-        scores = torch.full((len(tiles), k), -torch.inf, dtype=torch.float32, device=device)
-    else:
-        scores = torch.empty(plan.size, dtype=torch.float32, device=device)
-    place = torch.empty((len(tiles), k), dtype=torch.int32, device=device)
-    bar = torch.full((1,), -torch.inf, dtype=torch.float32, device=device)
-    first, ends_, begin, stop, places, tiles_ = (
-        torch.as_tensor(np.ascontiguousarray(x, dtype=np.int32), device=device)
-        for x in (plan.first, ends, begin, stop, plan.places, tiles)
-    )
-    _score_tiles[(len(tiles),)](
-        tiles_, first, ends_, begin, stop, places,
-        table.sums, table.holes, table.peaks, table.ends, curves, scores, place, bar,
-        len(plan.first), len(ends), tracks.shape[1], stride, TRACKS=tracks.shape[0], K=k,
-        HOLES=not bool(torch.isfinite(tracks).all()), STARTS=STARTS, ENDS=ENDS, num_warps=8,
+    """The table, and either all scores or the scores and places [2, windows] of the best."""
+    on, frames = tracks.device, tracks.shape[1]
+    starts = len(plan.first)
+    longest = int(plan.offsets[-1]) if plan.relative else int(plan.offsets[-1] - plan.first[0])
+    table = table_of(tracks, edge, min(longest, frames), terms)
+    rows = STARTS if table.holes is None else STARTS // 2
+    regular, arrays, width = _lattice(plan, rows)
+    grid = (triton.cdiv(width, ENDS), triton.cdiv(starts, rows))
+    room = grid[0] * grid[1] * k if k else plan.size
+    scores = torch.empty(room, dtype=torch.float32, device=on)
+    places = torch.empty((2, room if k else 0), dtype=torch.int32, device=on)
+    count = torch.zeros((), dtype=torch.int32, device=on)
+    bar = torch.full((), -torch.inf, dtype=torch.float32, device=on)
+    if not k:
+        arrays = [*arrays, plan.places]
+    packed = np.concatenate([np.zeros(1, np.int64), *arrays]).astype(np.int32)
+    _score_tiles[grid](
+        torch.from_numpy(packed).to(on), table.sums,
+        table.sums if table.holes is None else table.holes, table.peaks, table.calm, table.curves,
+        scores, places, count, bar, *regular, starts, len(plan.offsets), frames, room,
+        RELATIVE=bool(plan.relative), TRACKS=len(tracks), K=k, HOLES=table.holes is not None,
+        STARTS=rows, ENDS=ENDS, num_warps=WARPS,
     )  # fmt: skip
-    return scores, place, tiles, ends
+    return table, (scores, places, count)
 
 
-def _lattice(plan):
-    """Ends that many starts share, and for each start every which of them it takes."""
-    if not plan.relative:
-        return plan.offsets, plan.begin, plan.stop, 1
-    step = int(plan.offsets[1] - plan.offsets[0]) if len(plan.offsets) > 1 else 1
-    unit = int(np.gcd.reduce([step, *np.unique(np.diff(plan.first))]))
-    low, high = plan.first[0] + plan.offsets[0], plan.first[-1] + plan.offsets[-1]
-    begin = (plan.first + plan.offsets[0] - low) // unit
-    stride = step // unit
-    stop = begin + (plan.stop - plan.begin - 1) * stride + 1
-    return np.arange(low, high + 1, unit), begin, np.maximum(begin, stop), stride
+def _lattice(plan, rows):
+    """Ends that many starts share, as numbers or as arrays, and how many a tile's starts reach.
+
+    In a grid, lattice end j is at low + j unit; start i begins at j = i every and takes each
+    `stride`-th of them.
+    """
+    if plan.relative:
+        step = int(plan.offsets[1] - plan.offsets[0]) if len(plan.offsets) > 1 else 1
+        apart = int(plan.first[1] - plan.first[0]) if len(plan.first) > 1 else step
+        unit = int(np.gcd(step, apart))
+        width = (rows - 1) * (apart // unit) + (len(plan.offsets) - 1) * (step // unit) + 1
+        low = int(plan.offsets[0])
+        return (apart, low, unit, apart // unit, step // unit), [], width
+    heads = np.arange(0, len(plan.first), rows)
+    low, high = np.minimum.reduceat(plan.begin, heads), np.maximum.reduceat(plan.stop, heads)
+    return (
+        (0, 0, 1, 0, 1),
+        [plan.first, plan.begin, plan.stop, plan.offsets],
+        int((high - low).max()),
+    )
 
 
-def _tiles(begin, stop):
-    """First start and first end of each tile that holds a window, [tiles, 2]."""
-    heads = np.arange(0, len(begin), STARTS)
-    low, high = np.minimum.reduceat(begin, heads), np.maximum.reduceat(stop, heads)
-    number = -(-(high - low) // ENDS)
-    which = np.repeat(np.arange(len(heads)), number)
-    place = np.arange(len(which)) - np.repeat(np.cumsum(number) - number, number)
-    return np.stack([heads[which], low[which] + place * ENDS], axis=1)
-
-
-def _table(tracks, edge):
-    known = torch.isfinite(tracks)
-    values = torch.where(known, tracks.double(), 0.0)
-    size = values.abs().amax(1, keepdim=True)
-    size = torch.where(size > 0, size, 1.0)
-    values = values / size
-    middle = values.sum(1, keepdim=True) / known.sum(1, keepdim=True).clamp(min=1)
-    values = torch.where(known, values - middle, 0.0)
-    reach = values.abs().amax(1, keepdim=True)
-    reach = torch.where(reach > 0, reach, 1.0)
-    values = values / reach
-    time = torch.arange(tracks.shape[1], dtype=torch.float64, device=tracks.device)
-    both = pad(known[:, 1:] & known[:, :-1], (1, 0))
-    steps = torch.where(both, pad(values.diff(dim=1), (1, 0)), 0.0)
-    terms = torch.stack([values, values**2, steps**2, time * values], dim=1)
-    counts = torch.stack([known, both, known * time, known * time**2], dim=1).double()
-    sums, holes = (pad(x.cumsum(-1), (1, 0)) for x in (terms, counts))
-    frames = torch.arange(tracks.shape[1] + 1, device=tracks.device)
-    c, d = (frames - edge).clamp(min=0), (frames + edge).clamp(max=tracks.shape[1])
-    n = holes[:, 0, d] - holes[:, 0, c]
-    ends = torch.where(n > 0, (sums[:, 0, d] - sums[:, 0, c]) / n.clamp(min=1), UNKNOWN)
-    peaks = _sparse(torch.where(known, values, UNKNOWN).float())
-    return _Table((middle * size)[:, 0], (reach * size)[:, 0], sums, holes, peaks, ends.float())
-
-
-def _sparse(values):
-    levels, width = [values], 1
-    while 2 * width <= values.shape[1]:
-        longer = levels[-1].clone()
-        longer[:, :-width] = torch.maximum(levels[-1][:, :-width], levels[-1][:, width:])
-        levels.append(longer)
-        width *= 2
-    return torch.stack(levels)
-
-
-def _curves(table, terms):
-    """What places and weights scaled parts, [tracks, parts, 5]: see cpu.py."""
-    device = table.scale.device
-    weight, low, high = (torch.tensor(np.asarray(x), device=device) for x in terms[:3])
-    shape = torch.tensor(np.asarray(terms.shape), device=device)
-    scale, none, one = table.scale, torch.zeros_like(table.scale), torch.ones_like(table.scale)
-    gain = torch.stack([*[scale] * 6, one])
-    offset = torch.stack([table.centre, table.centre, none, none, none, -table.centre, none])
-    width = high - low
-    rows = [gain / width, (offset - low) / width, shape == 0, shape != 1, weight]
-    return torch.stack([x.double() for x in rows], dim=-1).transpose(0, 1).float().contiguous()
-
-
-@triton.jit
-def _worth(raw, curve):
-    """Weight x place on the curve of a scaled part."""
-    x = raw.to(tl.float32) * tl.load(curve) + tl.load(curve + 1)
-    x += tl.load(curve + 2) * (1.0 - tl.abs(2.0 * x - 1.0) - x)
-    x = tl.minimum(tl.maximum(x, 0.0), 1.0)
-    x += tl.load(curve + 3) * (x * x * (3.0 - 2.0 * x) - x)
-    return tl.load(curve + 4) * x
+def _measured(table, first, last):
+    windows = torch.from_numpy(np.stack([first, last])).to(table.sums.device)
+    count, frames = table.peaks.shape[1:]
+    raw = torch.empty((len(first), PARTS, count), dtype=torch.float64, device=table.sums.device)
+    _measure[(len(first),)](
+        windows, table.units, table.sums, table.sums if table.holes is None else table.holes,
+        table.peaks, table.calm, raw, frames,
+        TRACKS=count, BLOCK=triton.next_power_of_2(count), HOLES=table.holes is not None,
+        num_warps=1,
+    )  # fmt: skip
+    return raw.cpu().numpy()
 
 
 @triton.jit
 def _between(row, a, b):
-    """Differences [starts, ends] of a row of sums."""
-    return tl.load(row + b)[None, :] - tl.load(row + a)[:, None]
+    """Differences [starts, ends] of a row of sums, from a [starts, 1] to b [1, ends]."""
+    return tl.load(row + b) - tl.load(row + a)
 
 
 @triton.jit
-def _inverses(around, pairs, spread, n):
-    return (
-        1.0 / tl.maximum(around, 1.0), 1.0 / tl.maximum(pairs, 1.0),
-        tl.where(n > 1.0, 1.0 / tl.maximum(spread, 0.1), 0.0),
-    )  # fmt: skip
+def _level(length):
+    """The largest power of two, by its exponent, that a length of 1 or more holds."""
+    level = tl.floor(tl.log2(length.to(tl.float32))).to(tl.int32)
+    # A logarithm may be off by one at either side of a power of two.
+    level = tl.where(length >> level == 0, level - 1, level)
+    return tl.where(length >> level > 1, level + 1, level)
 
 
 @triton.jit
 def _score_tiles(
-    tiles, firsts, all_ends, begins, stops, places, sums, holes, peaks, edges, curves, scores,
-    place, bar, starts, ends, frames, stride,
-    TRACKS: tl.constexpr, K: tl.constexpr, HOLES: tl.constexpr,
+    arrays, sums, holes, peaks, calm, curves, scores, places, listed, bar,
+    apart, low, unit, every, stride, starts, count, frames, room,
+    RELATIVE: tl.constexpr, TRACKS: tl.constexpr, K: tl.constexpr, HOLES: tl.constexpr,
     STARTS: tl.constexpr, ENDS: tl.constexpr,
 ):  # fmt: skip
-    tile = tl.program_id(0)
-    i = tl.load(tiles + 2 * tile) + tl.arange(0, STARTS)
-    j = tl.load(tiles + 2 * tile + 1) + tl.arange(0, ENDS)
-    a = tl.load(firsts + i, mask=i < starts, other=0)  # [starts]
-    b = tl.load(all_ends + j, mask=j < ends, other=1)  # [ends]
-    begin = tl.load(begins + i, mask=i < starts, other=0)[:, None]
-    stop = tl.load(stops + i, mask=i < starts, other=0)[:, None]
-    step = j[None, :] - begin
-    valid = (step >= 0) & (j[None, :] < stop) & (step % stride == 0)
-    length = tl.where(valid, b[None, :] - a[:, None], 1)  # [starts, ends]
-    half = tl.maximum(1, length // 2)
-    c = tl.maximum(0, tl.minimum(a[:, None] - half, frames))
-    d = tl.minimum(frames, b[None, :] + half)
-    # A logarithm may be off by one at either side of a power of two.
-    level = tl.floor(tl.log2(length.to(tl.float32))).to(tl.int32)
-    level = tl.where(length >> level == 0, level - 1, level)
-    level = tl.where(length >> level > 1, level + 1, level)
-    last = tl.where(valid, b[None, :] - (tl.full([STARTS, ENDS], 1, tl.int32) << level), 0)
-    after = tl.minimum(a + 1, frames)
-    # What a window complete on all tracks shares; a track with holes has its own.
-    n = length.to(tl.float64)
-    around = (d - c).to(tl.float64) - n
-    each, middle = 1.0 / n, 0.5 * (a[:, None] + b[None, :] - 1).to(tl.float64)
-    spread = n * (n * n - 1.0) / 12.0
-    each_around, each_pair, each_spread = _inverses(around, n - 1.0, spread, n)
-    score = tl.zeros([STARTS, ENDS], dtype=tl.float32)
-    for t in range(TRACKS):
-        row, hole = sums + t * 4 * (frames + 1), holes + t * 4 * (frames + 1)
-        curve = curves + t * 35
-        if HOLES:
-            n = tl.where(valid, _between(hole, a, b), 0.0)
-            around = tl.load(hole + d) - tl.load(hole + c) - n
-            pairs = _between(hole + frames + 1, after, b)
-            times = _between(hole + 2 * (frames + 1), a, b)
-            each = 1.0 / tl.maximum(n, 1.0)
-            middle = times * each
-            spread = _between(hole + 3 * (frames + 1), a, b) - times * middle
-            each_around, each_pair, each_spread = _inverses(around, pairs, spread, n)
-        total = _between(row, a, b)
-        mean = total * each
-        variance = (_between(row + frames + 1, a, b) * each - mean * mean).to(tl.float32)
-        deviation = tl.sqrt(tl.maximum(variance, 0.0))
-        flat = deviation <= FLAT
-        steps = _between(row + 2 * (frames + 1), after, b) * each_pair
-        alike = 1.0 - 0.5 * steps.to(tl.float32) / tl.maximum(variance, FLAT * FLAT)
-        slope = (_between(row + 3 * (frames + 1), a, b) - middle * total) * each_spread
-        outside = (tl.load(row + d) - tl.load(row + c) - total) * each_around
-        table = peaks + (level.to(tl.int64) * TRACKS + t) * frames
-        peak = tl.maximum(
-            tl.load(table + tl.minimum(a, frames - 1)[:, None]), tl.load(table + last)
-        )
-        end = edges + t * (frames + 1)
-        calm = -tl.maximum(tl.load(end + a)[:, None], tl.load(end + b)[None, :])
-        inside = (
-            _worth(mean, curve) + _worth(peak, curve + 5)
-            + _worth(tl.where(flat, 0.0, deviation), curve + 10) + _worth(slope, curve + 15)
-            + _worth(tl.where(flat, 1.0, alike), curve + 30)
-            + tl.where(around > 0.0, _worth(mean - outside, curve + 20), 0.0)
-        )  # fmt: skip
-        score += tl.where(n > 0.0, inside, 0.0)
-        score += tl.where(calm < 1.5, _worth(calm, curve + 25), 0.0)
-    if K == 0:
-        tl.store(scores + tl.load(places + i, mask=i < starts, other=0)[:, None] + step // stride,
-                 score, mask=valid)  # fmt: skip
+    i = tl.program_id(1) * STARTS + tl.arange(0, STARTS)
+    there = i < starts
+    if RELATIVE:
+        a = tl.where(there, i * apart, 0)  # [starts]
+        begin = i * every
+        number = tl.minimum(count, (frames - a - low) // (stride * unit) + 1)
+        stop = tl.where(there, begin + (number - 1) * stride + 1, 0)
+        j = tl.min(begin) + tl.program_id(0) * ENDS + tl.arange(0, ENDS)
+        b = tl.minimum(low + j * unit, frames)  # [ends]
     else:
-        _keep(tl.where(valid, score, float("-inf")), scores, place, tile, bar, K, STARTS, ENDS)
+        a = tl.load(arrays + 1 + i, mask=there, other=0)
+        begin = tl.load(arrays + 1 + starts + i, mask=there, other=count)
+        stop = tl.load(arrays + 1 + 2 * starts + i, mask=there, other=0)
+        j = tl.min(begin) + tl.program_id(0) * ENDS + tl.arange(0, ENDS)
+        b = tl.load(arrays + 1 + 3 * starts + j, mask=j < count, other=1)
+    a, b, j, begin, stop = a[:, None], b[None, :], j[None, :], begin[:, None], stop[:, None]
+    step = j - begin
+    valid = (step >= 0) & (j < stop) & (step % stride == 0)
+    if tl.max(valid.to(tl.int32)) > 0:
+        length = tl.where(valid, b - a, 1)  # [starts, ends]
+        half = tl.maximum(1, length // 2)
+        c, d = tl.maximum(0, tl.minimum(a - half, frames)), tl.minimum(frames, b + half)
+        high = _level(length)
+        late = tl.where(valid, b - (tl.full([STARTS, ENDS], 1, tl.int32) << high), 0)
+        high *= TRACKS * frames
+        early, late = high + tl.minimum(a, frames - 1), high + late
+        after = tl.minimum(a + 1, frames)
+        # What a window complete on all tracks shares; a track with holes has its own.
+        whole = length.to(tl.float32)
+        around = (d - c - length).to(tl.float32)
+        each, each_around = 1.0 / whole, 1.0 / tl.maximum(around, 1.0)
+        half_pair = 0.5 / tl.maximum(whole - 1.0, 1.0)
+        each_spread = tl.where(length > 1, 12.0 / (whole * (whole * whole - 1.0) + 1e-9), 0.0)
+        if not HOLES:
+            each_around = tl.where(around > 0.0, each_around, 0.0)
+        # By rows and by columns, as a tile of them would not fit into registers.
+        at_a, at_b = a.to(tl.float64), b.to(tl.float64)
+        half_a, half_b = 0.5 * at_a, 0.5 * (at_b - 1.0)
+        score = tl.zeros([STARTS, ENDS], dtype=tl.float32)
+        for t in range(TRACKS):
+            row, hole = sums + t * 4 * (frames + 1), holes + t * 4 * (frames + 1)
+            curve = curves + t * 49
+            if HOLES:
+                n = tl.where(valid, _between(hole, a, b), 0.0)
+                outer = tl.load(hole + d) - tl.load(hole + c) - n
+                times = _between(hole + 2 * (frames + 1), a, b)
+                middle = times / tl.maximum(n, 1.0)
+                spread = _between(hole + 3 * (frames + 1), a, b) - times * middle
+                whole, around = n.to(tl.float32), outer.to(tl.float32)
+                each = 1.0 / tl.maximum(whole, 1.0)
+                each_around = tl.where(around > 0.0, 1.0 / tl.maximum(around, 1.0), 0.0)
+                pairs = _between(hole + frames + 1, after, b).to(tl.float32)
+                half_pair = 0.5 / tl.maximum(pairs, 1.0)
+                each_spread = tl.where(
+                    whole > 1.0, 1.0 / tl.maximum(spread.to(tl.float32), 0.1), 0.0
+                )
+            total = _between(row, a, b)
+            mean = total.to(tl.float32) * each
+            squares = _between(row + frames + 1, a, b)
+            if HOLES:
+                squares = n * squares - total * total
+                slope = _between(row + 3 * (frames + 1), a, b) - middle * total
+            else:
+                squares = (at_b * squares - total * total) - at_a * squares
+                times = row + 3 * (frames + 1)
+                slope = (tl.load(times + b) - half_b * total) - (
+                    tl.load(times + a) + half_a * total
+                )
+            variance = squares.to(tl.float32) * each * each
+            flat = variance <= FLAT * FLAT
+            root = tl.rsqrt(tl.maximum(variance, FLAT * FLAT))
+            steps = _between(row + 2 * (frames + 1), after, b).to(tl.float32) * half_pair
+            alike = tl.where(flat, 1.0, 1.0 - steps * (root * root))
+            outside = tl.load(row + d) - tl.load(row + c) - total
+            contrast = mean - outside.to(tl.float32) * each_around
+            track = peaks + t * frames
+            peak = tl.maximum(tl.load(track + early), tl.load(track + late))
+            inside = worth(mean, curve, 0.0)
+            inside = worth(peak, curve + 7, inside)
+            inside = worth(tl.where(flat, 0.0, variance * root), curve + 14, inside)
+            inside = worth(slope.to(tl.float32) * each_spread, curve + 21, inside)
+            inside = tl.where(each_around > 0.0, worth(contrast, curve + 28, inside), inside)
+            inside = worth(alike, curve + 42, inside)
+            score += tl.where(whole > 0.0, inside, 0.0) if HOLES else inside
+            edge = calm + t * 2 * (frames + 1)
+            loud = tl.load(edge + a) >= tl.load(edge + b)
+            edge += frames + 1
+            score += tl.where(loud, tl.load(edge + a), tl.load(edge + b))
+        if K == 0:
+            place = tl.load(arrays + room_of(starts, count, RELATIVE) + i, mask=there, other=0)
+            tl.store(scores + place[:, None] + step // stride, score, mask=valid)
+        else:
+            score = tl.where(valid, score, float("-inf"))
+            _keep(score, a, b, scores, places, listed, bar, room, K, STARTS, ENDS)
+
+
+@triton.jit
+def room_of(starts, count, RELATIVE: tl.constexpr):
+    """Where in the arrays the places of the starts' first windows begin."""
+    return 1 if RELATIVE else 1 + 3 * starts + count
 
 
 @triton.jit
 def _keep(
-    score, scores, place, tile, bar, K: tl.constexpr, STARTS: tl.constexpr, ENDS: tl.constexpr
-):
-    """Write a tile's best windows, but for those that K windows of another tile surpass."""
-    at = tl.arange(0, STARTS)[:, None] * ENDS + tl.arange(0, ENDS)[None, :]
+    score, a, b, scores, places, listed, bar, room,
+    K: tl.constexpr, STARTS: tl.constexpr, ENDS: tl.constexpr,
+):  # fmt: skip
+    """List a tile's best windows, but for those that K windows of another tile surpass."""
+    row, column = tl.arange(0, STARTS)[:, None], tl.arange(0, ENDS)[None, :]
+    at = row * ENDS + column
     least = tl.load(bar)
     best = tl.max(score)
     rank = 0
     while (rank < K) & (best >= least) & (best > float("-inf")):
         # The first in order of start, then of end, among equals.
         where = tl.min(tl.where(score == best, at, STARTS * ENDS))
-        tl.store(scores + tile * K + rank, best)
-        tl.store(place + tile * K + rank, where)
+        slot = tl.atomic_add(listed, 1)
+        tl.store(scores + slot, best)
+        tl.store(places + slot, tl.sum(tl.where(row == where // ENDS, a, 0)))
+        tl.store(places + room + slot, tl.sum(tl.where(column == where % ENDS, b, 0)))
         rank += 1
         if rank == K:
             tl.atomic_max(bar, best)
         score = tl.where(at == where, float("-inf"), score)
         best = tl.max(score)
+
+
+@triton.jit
+def _measure(
+    windows, units, sums, holes, peaks, calm, raw, frames,
+    TRACKS: tl.constexpr, BLOCK: tl.constexpr, HOLES: tl.constexpr,
+):  # fmt: skip
+    """One window a program: its parts [parts, tracks] in the tracks' own units, float64."""
+    w, many = tl.program_id(0), tl.num_programs(0)
+    a, b = tl.load(windows + w).to(tl.int32), tl.load(windows + many + w).to(tl.int32)
+    t = tl.arange(0, BLOCK)
+    real = t < TRACKS
+    row = sums + t.to(tl.int64) * 4 * (frames + 1)
+    length = b - a
+    half = tl.maximum(1, length // 2)
+    c, d = tl.maximum(0, a - half), tl.minimum(frames, b + half)
+    zero = tl.zeros([BLOCK], tl.float64)
+    n, outer = zero + length.to(tl.float64), zero + (d - c - length).to(tl.float64)
+    pairs = n - 1.0
+    middle = zero + 0.5 * (a + b - 1).to(tl.float64)
+    spread = n * (n * n - 1.0) / 12.0
+    if HOLES:
+        hole = holes + t.to(tl.int64) * 4 * (frames + 1)
+        n = _span(hole, a, b, real)
+        outer = _span(hole, c, d, real) - n
+        pairs = _span(hole + frames + 1, a + 1, b, real)
+        times = _span(hole + 2 * (frames + 1), a, b, real)
+        middle = times / tl.maximum(n, 1.0)
+        spread = _span(hole + 3 * (frames + 1), a, b, real) - times * middle
+    total = _span(row, a, b, real)
+    each = 1.0 / tl.maximum(n, 1.0)
+    mean = total * each
+    variance = tl.maximum(_span(row + frames + 1, a, b, real) * each - mean * mean, 0.0)
+    deviation = tl.sqrt(variance)
+    flat = deviation <= FLAT
+    steps = _span(row + 2 * (frames + 1), a + 1, b, real) / tl.maximum(pairs, 1.0)
+    alike = tl.where(flat, 1.0, 1.0 - steps / tl.where(flat, 1.0, variance) / 2.0)
+    slope = _span(row + 3 * (frames + 1), a, b, real) - middle * total
+    slope = tl.where(n > 1.0, slope / tl.maximum(spread, 0.1), 0.0)
+    outside = (_span(row, c, d, real) - total) / tl.maximum(outer, 1.0)
+    level = _level(tl.zeros([BLOCK], tl.int32) + length)
+    track = peaks + (level.to(tl.int64) * TRACKS + t) * frames
+    peak = tl.load(track + a, mask=real, other=0.0)
+    last = b - (tl.full([BLOCK], 1, tl.int32) << level)
+    peak = tl.maximum(peak, tl.load(track + last, mask=real, other=0.0)).to(tl.float64)
+    edge = calm + t * 2 * (frames + 1)
+    loud = tl.maximum(
+        tl.load(edge + a, mask=real, other=0.0), tl.load(edge + b, mask=real, other=0.0)
+    )
+    centre, scale = tl.load(units + 2 * t, mask=real), tl.load(units + 2 * t + 1, mask=real)
+    nan, known = float("nan"), n > 0.0
+    out = raw + w.to(tl.int64) * 7 * TRACKS + t
+    tl.store(out, tl.where(known, mean * scale + centre, nan), mask=real)
+    tl.store(out + TRACKS, tl.where(known, peak * scale + centre, nan), mask=real)
+    spreads = tl.where(flat, 0.0, deviation * scale)
+    tl.store(out + 2 * TRACKS, tl.where(known, spreads, nan), mask=real)
+    tl.store(out + 3 * TRACKS, tl.where(known, slope * scale, nan), mask=real)
+    contrast = tl.where(known & (outer > 0.0), (mean - outside) * scale, nan)
+    tl.store(out + 4 * TRACKS, contrast, mask=real)
+    quiet = -loud.to(tl.float64) * scale - centre
+    tl.store(out + 5 * TRACKS, tl.where(loud > -1.5, quiet, nan), mask=real)
+    tl.store(out + 6 * TRACKS, tl.where(known, alike, nan), mask=real)
+
+
+@triton.jit
+def _span(row, a, b, real):
+    """What each track's sums grow by from a to b, [tracks]."""
+    return tl.load(row + b, mask=real, other=0.0) - tl.load(row + a, mask=real, other=0.0)

@@ -64,7 +64,8 @@ def layout(windows: Grid | Pairs, frames: int) -> Layout:
         first = np.arange(0, max(0, frames - windows.min_frames + 1), windows.start_step)
         longest = min(windows.max_frames, frames)
         offsets = np.arange(windows.min_frames, longest + 1, windows.length_step)
-        stop = np.searchsorted(offsets, frames - first, side="right")
+        room = (frames - first - windows.min_frames) // windows.length_step + 1
+        stop = np.minimum(room, len(offsets))
         return Layout(first, offsets, 1, np.zeros_like(stop), stop)
     first, offsets = (np.unique(np.asarray(x, np.int64)) for x in (windows.starts, windows.ends))
     if any(len(x) and (x[0] < 0 or x[-1] > frames) for x in (first, offsets)):
