@@ -56,6 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--against", choices=("references", "peers"), default="references",
         help="peers: also the libraries that the bench extra installs")  # fmt: skip
     add("--budget-s", type=float, default=BUDGET_S, help="time for one case (default %(default)s)")
+    add("--clock", choices=("wall", "cpu", "cuda"), help="only cases timed by it")
+    add("--no-tests", action="store_true",
+        help="figures that only the agreement with the rivals vouches for")  # fmt: skip
     add("--json", type=Path, metavar="FILE", help="write every figure")
     add("--markdown", type=Path, metavar="FILE", help="write the table")
     add("--plot", type=Path, metavar="FILE", help="write a picture of the ratios")
@@ -95,7 +98,10 @@ def _measure(options: argparse.Namespace) -> tuple[list[Result], list[Refused]]:
                 refused.append(Refused(name, found.missing or "", failed=False))
                 continue
             tell(name, "tests")
-            for outcome in measured(found.module, peers=peers, budget_s=options.budget_s):
+            for outcome in measured(
+                found.module, peers=peers, budget_s=options.budget_s,
+                test=not options.no_tests, clock=options.clock,
+            ):  # fmt: skip
                 if isinstance(outcome, Result):
                     tell(name, f"{outcome.key}, {outcome.rounds} rounds")
                     results.append(outcome)

@@ -49,7 +49,7 @@ def agreement(case: Case, *, tested: bool) -> Verdict:
     Raises `ImportError` where neither can vouch for it, since what they need is missing.
     """
     if case.agree is None:
-        return Verdict(tested, "" if tested else "pytest is not installed and nothing else checks")
+        return Verdict(tested, "" if tested else "its tests did not run and nothing else checks")
     try:
         case.agree()
     except AssertionError as error:
@@ -58,4 +58,4 @@ def agreement(case: Case, *, tested: bool) -> Verdict:
         if not tested:
             raise
         return Verdict(tested, f"not held against the rivals: {error}")
-    return Verdict(green=True, note="" if tested else "pytest is not installed: agreement only")
+    return Verdict(green=True, note="" if tested else "its tests did not run: agreement only")

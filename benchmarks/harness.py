@@ -20,17 +20,26 @@ LONG_S = 1.0
 """A call this long is warm after its first time."""
 
 
-def measured(module: Module, *, peers: bool, budget_s: float) -> Iterator[Result | Refused]:
-    """Run a module's tests, then measure its cases one after the other."""
+def measured(
+    module: Module, *, peers: bool, budget_s: float, test: bool = True, clock: str | None = None
+) -> Iterator[Result | Refused]:
+    """Run a module's tests, then measure its cases, or those of one clock, one after the other.
+
+    Without `test`, that ours and its rivals agree is all that vouches for a figure, and its note
+    says so.
+    """
     name = module.__name__.removeprefix("benchmarks.")  # type: ignore[attr-defined]
-    tested = gate.have_pytest()
+    tested = test and gate.have_pytest()
     if tested:
         verdict = gate.tests(module.TESTS)
         if not verdict.green:
             yield Refused(name, verdict.note, failed=True)
             return
     for case in cases(module, name, peers=peers):
-        yield case if isinstance(case, Refused) else attempt(case, tested=tested, budget_s=budget_s)
+        if isinstance(case, Refused):
+            yield case
+        elif clock in {None, case.clock}:
+            yield attempt(case, tested=tested, budget_s=budget_s)
 
 
 def cases(module: Module, name: str, *, peers: bool) -> Iterator[Case | Refused]:

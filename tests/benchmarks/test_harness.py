@@ -157,14 +157,14 @@ class TestGate:
         assert "1 is not 2" in refused.reason
         assert clock.order == []
 
-    def test_without_pytest_only_agreement_vouches(self):
+    def test_without_tests_only_agreement_vouches(self):
         nothing = attempt(case(Clock(ours=1.0)), tested=False, budget_s=0)
         assert isinstance(nothing, Refused)
-        assert "pytest is not installed" in nothing.reason
+        assert "its tests did not run" in nothing.reason
         agreed = Case("op", "a", 1, "item", run=lambda: None, agree=lambda: None)
         result = attempt(agreed, tested=False, budget_s=0)
         assert isinstance(result, Result)
-        assert result.notes == ["pytest is not installed: agreement only"]
+        assert result.notes == ["its tests did not run: agreement only"]
 
     def test_what_a_small_machine_lacks_is_skipped_and_named(self):
         def absent():
@@ -217,3 +217,13 @@ def test_cases_that_need_a_missing_peer_come_without_it(monkeypatch):
     (refused,) = [o for o in outcomes if isinstance(o, Refused)]
     assert (refused.name, refused.failed) == ("m (peers)", False)
     assert all(math.isfinite(o.time_s.median) for o in outcomes if isinstance(o, Result))
+
+
+def test_cases_of_one_clock_can_be_asked_for_without_their_tests():
+    def cases(*, peers):
+        for clock in ("cpu", "wall"):
+            yield Case("op", clock, 1, "item", lambda: None, agree=lambda: None, clock=clock)
+
+    module = SimpleNamespace(__name__="benchmarks.m", TESTS="tests/never.py", cases=cases)
+    (found,) = measured(module, peers=False, budget_s=0, test=False, clock="wall")
+    assert (found.case, found.notes) == ("wall", ["its tests did not run: agreement only"])
