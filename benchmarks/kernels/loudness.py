@@ -21,9 +21,9 @@ from kernels.loudness import measure, reference
 
 TESTS = "tests/kernels/test_loudness.py"
 RATE_HZ = 48_000
-LAUNCHES = 5
-"""Of a whole signal: energies and peaks where its first samples meet the silence before them, of
-the rest, and the peak of what rings on after its end."""
+LAUNCHES = 7
+"""Of a whole signal: weighting, energies and peaks where its first samples meet the silence before
+them, of the rest, and the peak of what rings on after its end."""
 OPERATIONS = 12 + 3 * reference.TAPS
 """Multiply-adds a sample: two biquads, the energy, two ringing products; three phases at most."""
 

@@ -4,7 +4,6 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kernels.loudness.hops import hops_of
 from kernels.loudness.reference import SILENCE, TAPS, LoudnessResult, result_of
@@ -40,8 +39,8 @@ class Meter:
         self.samples = 0
         self._peaks = peaks
         self._hop = 0
-        self._peak = np.zeros(batch, np.float32)
-        self._energies: list[NDArray[np.float64]] = []
+        self._peak: Any = None
+        self._energies: list[Any] = []
         self._path: ModuleType | None = None
         self._line: Any = None
 
@@ -74,24 +73,22 @@ class Meter:
 
     def results(self) -> list[LoudnessResult]:
         """What was measured so far of each signal; the meter may go on."""
-        energies = np.zeros((self.batch, 0))
-        peak = self._peak if self._peaks else np.full(self.batch, np.nan, np.float32)
-        if self._path is not None:
-            self._line = self._through(
-                self._path, self._line, self._edge(self._hop) - self._hops.context
-            )
+        path = self._path
+        if path is None:
+            energies, peak = np.zeros((self.batch, 0)), np.zeros(self.batch, np.float32)
+        else:
+            self._line = self._through(path, self._line, self._edge(self._hop) - self._hops.context)
             # A filter's length of silence lets the last samples' peak be seen.
-            tail = self._path.silence(self._line, TAPS)
-            line = self._path.join([self._line, tail])
-            if self._peaks:
-                peak = self._path.peak_of(line, self._hops, self._peak)
-            energies = np.concatenate([energies, *self._energies], axis=1)
+            line = path.join([self._line, path.silence(self._line, TAPS)]) if self._peaks else None
+            peak = path.peak_of(line, self._hops, self._peak) if self._peaks else self._peak
+            energies, peak = path.fetched(self._energies, peak)
+        peak = peak if self._peaks else np.full(self.batch, np.nan, np.float32)
         return [result_of(e, float(p)) for e, p in zip(energies, peak, strict=True)]
 
     def _start(self, path: ModuleType, block: Any) -> None:
         self._path = path
         self._hops = hops_of(self.rate_hz, self.channels, path.PARTS)
-        self._left = np.zeros((self.batch, self._hops.reach, self.channels, 2))
+        self._left, self._peak = path.nothing(block, self._hops)
         self._line = path.silence(block, self._hops.context)
 
     def _edge(self, hop: int) -> int:
@@ -117,12 +114,11 @@ class Meter:
         hops, first = self._hops, self._hop
         last = (origin + line.shape[1]) * 10 // self.rate_hz
         if last > first:
-            edges = hops.edges(first * hops.parts, last * hops.parts)
-            known = self._peak if self._peaks else None
-            sums, known = path.analyse(line, edges - origin, hops, known)
-            self._peak = self._peak if known is None else known
-            self._energies.append(hops.energies(sums, self._left, first * hops.parts))
-            self._left = np.concatenate([self._left, sums[..., :2]], axis=1)[:, -hops.reach :]
+            heard, self._left, peak = path.analyse(
+                line, origin, first, last, hops, self._left, self._peak if self._peaks else None
+            )
+            self._peak = self._peak if peak is None else peak
+            self._energies.append(heard)
             self._hop = last
         return path.join([line[:, self._edge(self._hop) - hops.context - origin :]])
 

@@ -32,12 +32,39 @@ def silence(like, samples):
     return np.zeros((like.shape[0], samples, like.shape[2]), np.float32)
 
 
-def analyse(line, edges, hops, peak):
+def nothing(like, hops):
+    """States left [batch, reach, channels, 2] and peak [batch] before the first sample."""
+    batch, _, channels = like.shape
+    return np.zeros((batch, hops.reach, channels, 2)), np.zeros(batch, np.float32)
+
+
+def analyse(line, origin, first, last, hops, left, peak):
+    """Energies [batch, hops] of hops first, .. last - 1, what they leave, and the peak [batch].
+
+    `line` float32 [batch, samples, channels] begins at sample `origin`, `hops.context` or more
+    before the first hop. `left` is what the stretches before have left; `peak` is what is known
+    already, None where it is not wanted.
+    """
+    edges = hops.edges(first * PARTS, last * PARTS) - origin
+    sums, peak = _walked(line, edges, hops, peak)
+    heard = hops.energies(sums, left, first * PARTS)
+    return heard, np.concatenate([left, sums[..., :2]], axis=1)[:, -hops.reach :], peak
+
+
+def peak_of(line, hops, peak):
+    """Largest of peak [batch] and the line's magnitudes after its first `hops.context` samples."""
+    return _peaks(line, hops.context, hops.phases, hops.loudest, peak)
+
+
+def fetched(energies, peak):
+    """All energies in one array [batch, hops], and the peak [batch]."""
+    return np.concatenate([np.zeros((len(peak), 0)), *energies], axis=1), peak
+
+
+def _walked(line, edges, hops, peak):
     """Sums [batch, stretches, channels, 5] of the stretches in a line, and its peak [batch].
 
-    `line` float32 [batch, samples, channels] begins `hops.context` or more before `edges`, the
-    places in it where stretches begin and the last ends. `peak` [batch] is what is
-    known already, None where it is not wanted.
+    `edges` are the places in the line where stretches begin and the last ends.
     Threads (numba's number) take whole groups of stretches: results do not depend on them.
     """
     batch, _, channels = line.shape
@@ -62,11 +89,6 @@ def analyse(line, edges, hops, peak):
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, range(threads)))
     return sums, None if peak is None else np.maximum(known, peaks.max(axis=1, initial=0.0))
-
-
-def peak_of(line, hops, peak):
-    """Largest of peak [batch] and the line's magnitudes after its first `hops.context` samples."""
-    return _peaks(line, hops.context, hops.phases, hops.loudest, peak)
 
 
 @njit(cache=True, nogil=True)

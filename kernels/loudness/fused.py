@@ -1,18 +1,32 @@
-"""The same walk on a GPU: a lane a stretch, 25 ms each, so that ten minutes fill the device.
+"""The same walk on a GPU: a lane a stretch of one channel, 25 ms each, so that minutes fill it.
 
-One program filters LANES stretches of one channel; lanes read side by side in time from the
-cache their neighbours filled. Peaks are plain interpolation, bounded by memory.
+Nothing is waited for before `fetched`: sums, states left and the peak stay on the device.
 """
+
+from functools import lru_cache
 
 import numpy as np
 import torch
 import triton
 import triton.language as tl
 
+from kernels.loudness.hops import hops_of
+from kernels.loudness.reference import peak_filter
+from kernels.loudness.weighing import energy_kernel, finite, weigh_kernel
+
 PARTS = 4
 LANES = 32
-WIDTH = 512
+"""Stretches, of all channels, that one program weights."""
+HOPS = 32
+"""Hops whose energies one program sums."""
+WIDTH = 1024
 """Outputs, of all channels, of one program that looks for peaks."""
+PHASES = tl.constexpr(tuple(tuple(map(float, taps)) for taps in peak_filter().T))
+"""[taps][phases], written into the code: so no product waits for a load of its weight."""
+TAPS = tl.constexpr(len(PHASES.value))
+MAGNITUDE = tl.constexpr(0x7FFFFFFF)
+ENDLESS = tl.constexpr(0x7F800000)
+"""Bits of infinity: magnitudes order like their bits, and what is not a number lies above."""
 
 
 def as_line(block):
@@ -27,117 +41,118 @@ def join(parts):
 
 def silence(like, samples):
     """A line of zeros beside another."""
-    shape = (like.shape[0], samples, like.shape[2])
-    return torch.zeros(shape, dtype=torch.float32, device=like.device)
+    return like.new_zeros((like.shape[0], samples, like.shape[2]), dtype=torch.float32)
 
 
-def analyse(line, edges, hops, peak):
-    """Sums [batch, stretches, channels, 5] of the stretches in a line, and its peak [batch].
+def nothing(like, hops):
+    """States left [batch, reach, channels, 2] and peak [batch] before the first sample."""
+    batch, _, channels = like.shape
+    left = like.new_zeros((batch, hops.reach, channels, 2), dtype=torch.float64)
+    return left, like.new_zeros(batch, dtype=torch.float32)
 
-    `line` float32 [batch, samples, channels] begins `hops.context` or more before `edges`, the
-    places in it where stretches begin and the last ends. `peak` [batch] is what is
-    known already, None where it is not wanted.
+
+def analyse(line, origin, first, last, hops, left, peak):
+    """Energies [batch, hops] of hops first, .. last - 1, what they leave, and the peak [batch].
+
+    `line` float32 [batch, samples, channels] begins at sample `origin`, `hops.context` or more
+    before the first hop. `left` is what the stretches before have left; `peak`, what is known
+    already, is raised in place, None where it is not wanted.
     """
     batch, samples, channels = line.shape
-    count = len(edges) - 1
-    sums = torch.zeros(batch, count, channels, 5, dtype=torch.float64, device=line.device)
-    places = torch.from_numpy(edges).to(line.device)
-    ringing = torch.from_numpy(hops.ringing).to(line.device)
-    # A scalar argument would arrive as float32.
-    taps = torch.tensor(hops.taps, dtype=torch.float64, device=line.device)
-    longest = int(np.diff(edges).max())
-    weigh_kernel[triton.cdiv(count, LANES), channels, batch](
-        line, places, ringing, taps, sums, samples, channels, count,
-        WARM=hops.warm, LONGEST=longest, LANES=LANES,
+    at, count = first * PARTS, (last - first) * PARTS
+    taps, ringing, gram, weights = _tables(hops.rate_hz, channels, line.device)
+    per_s = 10 * PARTS
+    shortest, rest = divmod(hops.rate_hz, per_s)
+    sums = torch.empty(batch, count, channels, 5, dtype=torch.float64, device=line.device)
+    across = triton.next_power_of_2(channels)
+    beside = max(1, LANES // across)
+    weigh_kernel[triton.cdiv(count, beside), batch](
+        line, sums, taps, ringing, samples, at, count, origin, hops.rate_hz,
+        CHANNELS=channels, PER_S=per_s, WARM=hops.warm, SHORTEST=shortest,
+        LONGEST=shortest + (rest > 0), ACROSS=across, BESIDE=beside, num_warps=1,
     )  # fmt: skip
+    heard = torch.empty(batch, last - first, dtype=torch.float64, device=line.device)
+    energy_kernel[triton.cdiv(last - first, HOPS), batch](
+        sums, left, heard, taps, ringing, gram, weights, at, count, hops.rate_hz,
+        CHANNELS=channels, PER_S=per_s, REACH=hops.reach, PARTS=PARTS, HOPS=HOPS,
+    )  # fmt: skip
+    left = torch.cat([left, sums[:, -hops.reach :, :, :2]], dim=1)[:, -hops.reach :].contiguous()
     if peak is not None:
-        peak = np.maximum(peak, _peaks(line, int(edges[0]), int(edges[-1]), hops))
-    return sums.cpu().numpy(), peak
+        begin, end = hops.edges(at, at + count)[[0, -1]] - origin
+        _raise(peak, line, int(begin), int(end), hops)
+    return heard, left, peak
 
 
 def peak_of(line, hops, peak):
     """Largest of peak [batch] and the line's magnitudes after its first `hops.context` samples."""
-    return np.maximum(peak, _peaks(line, hops.context, line.shape[1], hops))
+    peak = peak.clone()
+    _raise(peak, line, hops.context, line.shape[1], hops)
+    return peak
 
 
-def _peaks(line, first, last, hops):
+def fetched(energies, peak):
+    """All energies in one array [batch, hops] and the peak [batch], waited for together."""
+    columns = [*energies, peak[:, None].double()]
+    found = torch.cat(columns, dim=1).cpu().numpy()
+    return found[:, :-1], found[:, -1]
+
+
+@lru_cache(maxsize=16)
+def _tables(rate_hz, channels, device):
+    hops = hops_of(rate_hz, channels, PARTS)
+    tables = (np.array(hops.taps), hops.ringing, hops.gram, hops.weights)
+    return tuple(torch.from_numpy(np.ascontiguousarray(table)).to(device) for table in tables)
+
+
+def _raise(peak, line, first, last, hops):
     batch, samples, channels = line.shape
-    programs = triton.cdiv((last - first) * channels, WIDTH)
-    found = torch.empty(batch, programs, dtype=torch.float32, device=line.device)
-    phases = torch.from_numpy(hops.phases).to(line.device)
-    peak_kernel[programs, batch](
-        line, phases, found, samples * channels, first * channels, last * channels, channels,
-        TAPS=phases.shape[0], WIDTH=WIDTH,
+    peak_kernel[triton.cdiv((last - first) * channels, WIDTH), batch](
+        line, peak.view(torch.int32), samples * channels, first * channels, last * channels,
+        hops.loudest, CHANNELS=channels, WIDTH=WIDTH,
     )  # fmt: skip
-    return found.amax(dim=1).cpu().numpy()
 
 
 @triton.jit
-def finite(x):
-    return tl.where(tl.abs(x) < float("inf"), x, 0.0)
+def between(x_at, CHANNELS: tl.constexpr, MENDED: tl.constexpr):
+    """Largest magnitude at places of the line and between the samples that end there."""
+    largest = tl.abs(finite(tl.load(x_at)))
+    one, two, three = tl.zeros_like(largest), tl.zeros_like(largest), tl.zeros_like(largest)
+    for t in tl.static_range(TAPS):
+        x = tl.load(x_at - (TAPS - 1 - t) * CHANNELS)
+        if MENDED:
+            x = finite(x)
+        one += x * PHASES[t][0]
+        two += x * PHASES[t][1]
+        three += x * PHASES[t][2]
+    between = tl.maximum(tl.abs(one), tl.maximum(tl.abs(two), tl.abs(three)))
+    return tl.max(tl.maximum(largest, between), axis=0)
 
 
-@triton.jit
-def weigh_kernel(
-    line, edges, ringing, taps, sums, samples, channels, count,
-    WARM: tl.constexpr, LONGEST: tl.constexpr, LANES: tl.constexpr,
-):  # fmt: skip
-    """State left, energy and products with the ringing of LANES stretches, as if after silence."""
-    stretch = tl.program_id(0) * LANES + tl.arange(0, LANES)  # [lanes]
-    channel, b = tl.program_id(1), tl.program_id(2).to(tl.int64)
-    real = stretch < count
-    start = tl.load(edges + stretch, mask=real, other=0)
-    end = tl.load(edges + stretch + 1, mask=real, other=0)
-    x_at = line + b * samples * channels + channel
-    b0, b1, b2 = tl.load(taps), tl.load(taps + 1), tl.load(taps + 2)
-    a1, a2, d1, d2 = tl.load(taps + 3), tl.load(taps + 4), tl.load(taps + 5), tl.load(taps + 6)
-    zero = tl.zeros([LANES], tl.float64)
-    s1, s2, t1, t2, own, first, second = zero, zero, zero, zero, zero, zero, zero
-    for t in range(WARM):
-        x = tl.load(x_at + (start - WARM + t) * channels, mask=real, other=0.0)
-        x = finite(x).to(tl.float64)
-        y = b0 * x + s1
-        s1, s2 = b1 * x + a1 * y + s2, b2 * x + a2 * y
-    for t in range(LONGEST):
-        inside = start + t < end
-        x = tl.load(x_at + (start + t) * channels, mask=inside, other=0.0)
-        x = finite(x).to(tl.float64)
-        y = b0 * x + s1
-        s1, s2 = b1 * x + a1 * y + s2, b2 * x + a2 * y
-        z = y + t1
-        heard = tl.where(inside, z, 0.0)
-        t1, t2 = (
-            tl.where(inside, d1 * z - 2.0 * y + t2, t1),
-            tl.where(inside, d2 * z + y, t2),
-        )
-        own += heard * heard
-        first += heard * tl.load(ringing + 2 * t)
-        second += heard * tl.load(ringing + 2 * t + 1)
-    out = sums + ((b * count + stretch) * channels + channel) * 5
-    tl.store(out, t1, mask=real)
-    tl.store(out + 1, t2, mask=real)
-    tl.store(out + 2, own, mask=real)
-    tl.store(out + 3, first, mask=real)
-    tl.store(out + 4, second, mask=real)
-
-
-@triton.jit
+@triton.jit(do_not_specialize=["length", "first", "last"])
 def peak_kernel(
-    line, phases, found, length, first, last, channels, TAPS: tl.constexpr, WIDTH: tl.constexpr
+    line, known, length, first, last, loudest, CHANNELS: tl.constexpr, WIDTH: tl.constexpr
 ):
-    """Largest magnitude at and between the samples that end at WIDTH places of the flat line."""
+    """Raise the known peak (its bits) to the magnitudes that end at WIDTH places of the flat line.
+
+    A block that cannot reach above it, by what its samples allow, is passed over.
+    """
     b = tl.program_id(1).to(tl.int64)
-    at = first + tl.program_id(0) * WIDTH + tl.arange(0, WIDTH)  # [width]
-    real = at < last
-    x_at = line + b * length + at
-    peak = tl.abs(finite(tl.load(x_at, mask=real, other=0.0)))
-    one, two, three = (
-        tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32), tl.zeros([WIDTH], tl.float32)
-    )  # fmt: skip
-    for t in range(TAPS):
-        x = finite(tl.load(x_at - (TAPS - 1 - t) * channels, mask=real, other=0.0))
-        one += x * tl.load(phases + 3 * t)
-        two += x * tl.load(phases + 3 * t + 1)
-        three += x * tl.load(phases + 3 * t + 2)
-    peak = tl.maximum(peak, tl.maximum(tl.abs(one), tl.maximum(tl.abs(two), tl.abs(three))))
-    tl.store(found + b * tl.num_programs(0) + tl.program_id(0), tl.max(peak, axis=0))
+    begin = first + tl.program_id(0).to(tl.int64) * WIDTH
+    line += b * length
+    at = tl.minimum(begin + tl.arange(0, WIDTH), last - 1)  # [width]
+    top = tl.max(tl.load((line + at).to(tl.pointer_type(tl.int32))) & MAGNITUDE, axis=0)
+    under: tl.constexpr = (TAPS - 1) * CHANNELS
+    for back in tl.static_range(0, under, WIDTH):
+        reach = tl.arange(0, WIDTH) + back < under
+        before = line + begin - 1 - back - tl.arange(0, WIDTH)
+        bits = tl.load(before.to(tl.pointer_type(tl.int32)), mask=reach, other=0)
+        top = tl.maximum(top, tl.max(bits & MAGNITUDE, axis=0))
+    # Past the nearest cache, which does not see what others have found.
+    bar = tl.load(known + b, cache_modifier=".cg").to(tl.float32, bitcast=True)
+    if top < ENDLESS:
+        if top.to(tl.float32, bitcast=True) * loudest > bar:
+            found = between(line + at, CHANNELS, False)
+            tl.atomic_max(known + b, found.to(tl.int32, bitcast=True), mask=found > bar)
+    else:
+        found = between(line + at, CHANNELS, True)
+        tl.atomic_max(known + b, found.to(tl.int32, bitcast=True), mask=found > bar)
