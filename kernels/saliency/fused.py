@@ -7,6 +7,9 @@ import torch
 import triton
 import triton.language as tl
 
+from kernels.cells import (
+    BLANK, TALL, WARPS, WIDE, along, chroma_means, light, lines_of, means, side_by_side, tile_rows,
+)  # fmt: skip
 from kernels.saliency import reference
 
 ROWS = tl.constexpr(reference.ROWS)
@@ -14,7 +17,7 @@ COLUMNS = tl.constexpr(reference.COLUMNS)
 CENTRE = tl.constexpr(reference.CENTRE)
 SURROUND = tl.constexpr(reference.SURROUND)
 ALIKE = tl.constexpr(reference.ALIKE)
-BLANK = tl.constexpr(reference.BLANK)
+QUIET = tl.constexpr(reference.BLANK)
 PEAK = tl.constexpr(reference.PEAK)
 REACH = tl.constexpr(reference.REACH)
 CONTRAST = tl.constexpr(reference.CONTRAST)
@@ -22,97 +25,100 @@ MOTION_FLOOR = tl.constexpr(reference.MOTION_FLOOR)
 CONTRAST_FLOOR = tl.constexpr(reference.CONTRAST_FLOOR)
 CELLS = tl.constexpr(reference.ROWS * reference.COLUMNS)
 SIDE = tl.constexpr(32)
-TILE = 4096
+WEIGH_WARPS = 1
 
 
 def push(luma, chroma, before):
     """Rows [n, 3] of energy, x, y of the next frames, and the frame to compare the next with."""
     n, h, w = luma.shape
-    before = luma[0].contiguous() if before is None else before
+    ch, cw = chroma.shape[2:]
+    before = luma[0] if before is None else before
+    kept = torch.empty((h, w), dtype=torch.uint8, device=luma.device)
     cells = torch.empty((n, 4, ROWS.value, COLUMNS.value), device=luma.device)
     rows = torch.empty((n, 3), device=luma.device)
-    luma_tile, chroma_tile = _tile(h, w), _tile(*chroma.shape[2:])
-    _cells[(n, ROWS.value)](
-        luma, chroma, before, cells,
-        h, w, *luma.stride(), *chroma.shape[2:], *chroma.stride(), *luma_tile, *chroma_tile,
-        num_warps=8,
+    lines, step, split = lines_of(h, ROWS.value)
+    colour_lines, colour_step, colour_split = lines_of(ch, ROWS.value)
+    planes, cx = side_by_side(chroma)
+    _cells[(triton.cdiv(n * ROWS.value, TALL.value), 1 + 2 // planes)](
+        luma, chroma, before, cells, kept,
+        n, h, w, *luma.stride(), *before.stride(), ch, cw, *chroma.stride()[:3], cx,
+        lines, colour_lines, step, split, colour_step, colour_split, planes,
+        num_warps=WARPS, num_stages=1,
     )  # fmt: skip
-    _weigh[(n,)](cells, rows, num_warps=4)
-    return rows, luma[-1].clone(memory_format=torch.contiguous_format)
-
-
-def _tile(h, w):
-    """Lines of a row of cells, and how many of them and how wide (powers of two) are read at once.
-
-    The lines are a constant of the compiled code, as loops over run-time bounds are not pipelined.
-    """
-    lines, wide = triton.cdiv(h, ROWS.value), triton.next_power_of_2(w)
-    return lines, min(triton.next_power_of_2(lines), max(1, TILE // wide)), wide
-
-
-@triton.jit
-def _edge(cell, size, cells):
-    """The first pixel of a cell: pixel x is in cell x * cells // size."""
-    return (cell * size + cells - 1) // cells
-
-
-@triton.jit
-def _means(columns_sum, x, w, high):
-    """Means [COLUMNS] of one row of cells, as shares of 255, from the sums down its columns."""
-    cell = tl.arange(0, COLUMNS)
-    inside = ((x * COLUMNS // w)[:, None] == cell[None, :]) & (x < w)[:, None]
-    sums = tl.sum(tl.where(inside, columns_sum[:, None], 0), axis=0)
-    wide = _edge(cell + 1, w, COLUMNS) - _edge(cell, w, COLUMNS)
-    return sums.to(tl.float32) / (255.0 * tl.maximum(high * wide, 1).to(tl.float32))
+    _weigh[(n,)](cells, rows, num_warps=WEIGH_WARPS)
+    return rows, kept
 
 
 @triton.jit
 def _cells(
-    luma, chroma, before, cells,
-    h, w, ln, ly, lx, ch, cw, cn, cp, cy, cx,
-    LINES: tl.constexpr, BH: tl.constexpr, BW: tl.constexpr,
-    COLOUR_LINES: tl.constexpr, CH: tl.constexpr, CW: tl.constexpr,
+    luma, chroma, before, cells, kept,
+    n, h, w, ln, ly, lx, by, bx, ch, cw, cn, cp, cy, cx, lines, colour_lines,
+    STEP: tl.constexpr, SPLIT: tl.constexpr,
+    COLOUR_STEP: tl.constexpr, COLOUR_SPLIT: tl.constexpr, PLANES: tl.constexpr,
 ):  # fmt: skip
-    i, row = tl.program_id(0).to(tl.int64), tl.program_id(1)
-    now = luma + i * ln
-    then, ty, tx = now - ln, ly, lx
-    if i == 0:
-        then, ty, tx = before, w, 1
-    x = tl.arange(0, BW)
-    total, moved = tl.zeros([BH, BW], tl.int32), tl.zeros([BH, BW], tl.int32)
-    first, end = _edge(row, h, ROWS), _edge(row + 1, h, ROWS)
-    for at in range(0, LINES, BH):
-        y = first + at + tl.arange(0, BH)[:, None]
-        here = (y < end) & (x < w)[None, :]
-        value = tl.load(now + y * ly + x[None, :] * lx, here, 0).to(tl.int32)
-        old = tl.load(then + y * ty + x[None, :] * tx, here, 0).to(tl.int32)
-        total += value
-        moved += tl.abs(value - old)
-    out = cells + (4 * i * ROWS + row) * COLUMNS + tl.arange(0, COLUMNS)
-    tl.store(out, _means(tl.sum(moved, axis=0), x, w, end - first))
-    tl.store(out + CELLS, _means(tl.sum(total, axis=0), x, w, end - first))
-    x = tl.arange(0, CW)
-    first, end = _edge(row, ch, ROWS), _edge(row + 1, ch, ROWS)
-    for plane in tl.static_range(2):
-        colour = tl.zeros([CH, CW], tl.int32)
-        for at in range(0, COLOUR_LINES, CH):
-            y = first + at + tl.arange(0, CH)[:, None]
-            here = (y < end) & (x < cw)[None, :]
-            source = chroma + i * cn + plane * cp + y * cy + x[None, :] * cx
-            colour += tl.load(source, here, 0).to(tl.int32)
-        means = _means(tl.sum(colour, axis=0), x, cw, end - first)
-        tl.store(out + (2 + plane) * CELLS, means)
+    if tl.program_id(1) == 0:
+        _luma_cells(
+            luma, before, cells, kept, n, h, w, ln, ly, lx, by, bx, lines, STEP, SPLIT
+        )  # fmt: skip
+    else:
+        chroma_means(
+            chroma, cells + 2 * CELLS, tl.program_id(1) - 1,
+            n, ch, cw, cn, cp, cy, cx, colour_lines,
+            ROWS, COLUMNS, 4 * CELLS, COLOUR_STEP, COLOUR_SPLIT, PLANES,
+        )  # fmt: skip
+
+
+@triton.jit
+def _luma_cells(
+    luma, before, cells, kept, n, h, w, ln, ly, lx, by, bx, lines,
+    STEP: tl.constexpr, SPLIT: tl.constexpr,
+):  # fmt: skip
+    place, i, row, first, end = tile_rows(n, h, ROWS)
+    now = luma + i.to(tl.int64) * ln
+    then = tl.where(i > 0, now - ln, before)
+    ty, tx = tl.where(i > 0, ly, by), tl.where(i > 0, lx, bx)
+    total = tl.zeros([TALL, COLUMNS], tl.int32)
+    moved = tl.zeros([TALL, COLUMNS], tl.int32)
+    left = 0
+    while left < w:
+        x = left + tl.arange(0, WIDE)
+        level, change = tl.zeros([TALL, WIDE], tl.float32), tl.zeros([TALL, WIDE], tl.float32)
+        top = 0
+        while top < lines:
+            for k in tl.static_range(STEP):
+                y = first + top + k
+                here = (y < end)[:, None] & (x < w)[None, :]
+                pixel = tl.load(now[:, None] + (y * ly)[:, None] + x[None, :] * lx, here, 0)
+                old = tl.load(then[:, None] + (y * ty)[:, None] + x[None, :] * tx[:, None], here, 0)
+                into = kept + (y * w)[:, None] + x[None, :]
+                tl.store(into, pixel, here & (i == n - 1)[:, None])
+                level += light(pixel) - BLANK
+                change += tl.abs(light(pixel) - light(old))
+            top += STEP
+        total += along(level, x, w, COLUMNS, SPLIT)
+        moved += along(change, x, w, COLUMNS, SPLIT)
+        left += WIDE
+    column, known = tl.arange(0, COLUMNS), (place < n * ROWS)[:, None]
+    into = (cells + i * (4 * CELLS) + row * COLUMNS)[:, None] + column[None, :]
+    tl.store(into, means(moved, row, column, h, w, ROWS, COLUMNS), known)
+    tl.store(into + CELLS, means(total, row, column, h, w, ROWS, COLUMNS), known)
+
+
+@triton.jit
+def _share(RADIUS: tl.constexpr, SIZE: tl.constexpr):
+    """[SIDE]: one over how many of SIZE cells in a row lie within RADIUS of each; 0 beyond them."""
+    k = tl.arange(0, SIDE)
+    near = tl.minimum(k + RADIUS, SIZE - 1) - tl.maximum(k - RADIUS, 0) + 1
+    return tl.where(k < SIZE, 1.0 / tl.maximum(near, 1).to(tl.float32), 0.0)
 
 
 @triton.jit
 def _around(grid, RADIUS: tl.constexpr):
     """Mean over the cells within RADIUS: two products with bands of ones."""
-    k, j = tl.arange(0, SIDE)[:, None], tl.arange(0, SIDE)[None, :]
-    near = tl.abs(k - j) <= RADIUS
-    down = (near & (k < ROWS) & (j < ROWS)).to(tl.float32)
-    along = near.to(tl.float32)
-    sums = tl.dot(tl.dot(down, grid, input_precision="ieee"), along, input_precision="ieee")
-    return sums / tl.maximum(tl.sum(down, axis=1)[:, None] * tl.sum(along, axis=0)[None, :], 1.0)
+    k = tl.arange(0, SIDE)
+    band = (tl.abs(k[:, None] - k[None, :]) <= RADIUS).to(tl.float32)
+    sums = tl.dot(band, tl.dot(grid, band, input_precision="tf32x3"), input_precision="tf32x3")
+    return sums * _share(RADIUS, ROWS)[:, None] * _share(RADIUS, COLUMNS)[None, :]
 
 
 @triton.jit
@@ -139,7 +145,7 @@ def _weigh(cells, rows):
     best = tl.min(alike)
     thing = (tl.abs(y - best // SIDE) <= REACH) & (tl.abs(x - best % SIDE) <= REACH)
     share = tl.where(thing, weight, 0.0)
-    blank = tl.sum(weight) <= BLANK
+    blank = tl.sum(weight) <= QUIET
     total = tl.where(blank, 1.0, tl.sum(share))
     energy = tl.minimum(1.0, 8.0 * moving + standing)
     tl.store(rows + 3 * i, tl.where(blank, 0.0, energy))
