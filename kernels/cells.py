@@ -46,7 +46,13 @@ def tile_rows(n, h, ROWS: tl.constexpr):
     place = tl.program_id(0) * TALL + tl.arange(0, TALL)
     row = place % ROWS
     first = edge(row, h, ROWS)
-    return place, place // ROWS, row, first, tl.where(place < n * ROWS, edge(row + 1, h, ROWS), first)
+    return (
+        place,
+        place // ROWS,
+        row,
+        first,
+        tl.where(place < n * ROWS, edge(row + 1, h, ROWS), first),
+    )
 
 
 @triton.jit
@@ -77,7 +83,9 @@ def means(sums, row, column, h, w, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
     """Means [TALL, columns] of cells, as shares of 255; of empty cells 0."""
     high = edge(row + 1, h, ROWS) - edge(row, h, ROWS)
     wide = edge(column + 1, w, COLUMNS) - edge(column, w, COLUMNS)
-    return sums.to(tl.float32) / (255.0 * tl.maximum(high[:, None] * wide[None, :], 1).to(tl.float32))
+    return sums.to(tl.float32) / (
+        255.0 * tl.maximum(high[:, None] * wide[None, :], 1).to(tl.float32)
+    )
 
 
 @triton.jit

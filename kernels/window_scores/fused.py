@@ -13,7 +13,7 @@ import triton.language as tl
 from kernels.window_scores.reference import FLAT as FLATTEST
 from kernels.window_scores.table import table_of, worth
 
-STARTS, ENDS, WARPS = 8, 32, 1
+STARTS, ENDS, WARPS = 8, 64, 4
 """Of a tile; of half as many starts where tracks have holes, or its registers do not do."""
 MOST_A_TILE = 64
 FLAT = tl.constexpr(FLATTEST)
@@ -163,7 +163,9 @@ def _score_tiles(
         late = tl.where(valid, b - (tl.full([STARTS, ENDS], 1, tl.int32) << high), 0)
         high *= TRACKS * frames
         early, late = high + tl.minimum(a, frames - 1), high + late
-        after = tl.minimum(a + 1, frames)
+        # Every lane loads what its row needs: handing it around would cost more.
+        start = a + tl.zeros([STARTS, ENDS], tl.int32)
+        after = tl.minimum(start + 1, frames)
         # What a window complete on all tracks shares; a track with holes has its own.
         whole = length.to(tl.float32)
         around = (d - c - length).to(tl.float32)
@@ -180,11 +182,11 @@ def _score_tiles(
             row, hole = sums + t * 4 * (frames + 1), holes + t * 4 * (frames + 1)
             curve = curves + t * 49
             if HOLES:
-                n = tl.where(valid, _between(hole, a, b), 0.0)
+                n = tl.where(valid, _between(hole, start, b), 0.0)
                 outer = tl.load(hole + d) - tl.load(hole + c) - n
-                times = _between(hole + 2 * (frames + 1), a, b)
+                times = _between(hole + 2 * (frames + 1), start, b)
                 middle = times / tl.maximum(n, 1.0)
-                spread = _between(hole + 3 * (frames + 1), a, b) - times * middle
+                spread = _between(hole + 3 * (frames + 1), start, b) - times * middle
                 whole, around = n.to(tl.float32), outer.to(tl.float32)
                 each = 1.0 / tl.maximum(whole, 1.0)
                 each_around = tl.where(around > 0.0, 1.0 / tl.maximum(around, 1.0), 0.0)
@@ -193,17 +195,17 @@ def _score_tiles(
                 each_spread = tl.where(
                     whole > 1.0, 1.0 / tl.maximum(spread.to(tl.float32), 0.1), 0.0
                 )
-            total = _between(row, a, b)
+            total = _between(row, start, b)
             mean = total.to(tl.float32) * each
-            squares = _between(row + frames + 1, a, b)
+            squares = _between(row + frames + 1, start, b)
             if HOLES:
                 squares = n * squares - total * total
-                slope = _between(row + 3 * (frames + 1), a, b) - middle * total
+                slope = _between(row + 3 * (frames + 1), start, b) - middle * total
             else:
                 squares = (at_b * squares - total * total) - at_a * squares
                 times = row + 3 * (frames + 1)
                 slope = (tl.load(times + b) - half_b * total) - (
-                    tl.load(times + a) + half_a * total
+                    tl.load(times + start) + half_a * total
                 )
             variance = squares.to(tl.float32) * each * each
             flat = variance <= FLAT * FLAT
@@ -222,9 +224,9 @@ def _score_tiles(
             inside = worth(alike, curve + 42, inside)
             score += tl.where(whole > 0.0, inside, 0.0) if HOLES else inside
             edge = calm + t * 2 * (frames + 1)
-            loud = tl.load(edge + a) >= tl.load(edge + b)
+            loud = tl.load(edge + start) >= tl.load(edge + b)
             edge += frames + 1
-            score += tl.where(loud, tl.load(edge + a), tl.load(edge + b))
+            score += tl.where(loud, tl.load(edge + start), tl.load(edge + b))
         if K == 0:
             place = tl.load(arrays + room_of(starts, count, RELATIVE) + i, mask=there, other=0)
             tl.store(scores + place[:, None] + step // stride, score, mask=valid)

@@ -11,9 +11,10 @@ import torch
 import triton
 import triton.language as tl
 
-BLOCK = 2048
+BLOCK, WARPS = 4096, 16
 CURVE = 7
 """Numbers that place and weight a part: see `_place`."""
+TINY = tl.constexpr(1e-300)  # what is smaller has no inverse
 UNKNOWN = tl.constexpr(-2.0)  # below every scaled value, which lie in -1..1
 
 
@@ -45,11 +46,11 @@ def table_of(tracks, edge, longest, terms):
     given = torch.from_numpy(np.ascontiguousarray(bound, np.float64)).to(on)
     _sum[(count,)](
         tracks, given, units, sums, sums if complete else holes, peaks, curves, frames,
-        HOLES=not complete, BLOCK=BLOCK, num_warps=8,
+        HOLES=not complete, BLOCK=BLOCK, num_warps=WARPS,
     )  # fmt: skip
     _boundaries[(triton.cdiv(frames + 1, BLOCK), count)](
         sums, sums if complete else holes, curves, calm, frames, edge,
-        HOLES=not complete, BLOCK=BLOCK, num_warps=8,
+        HOLES=not complete, BLOCK=BLOCK, num_warps=WARPS,
     )  # fmt: skip
     for level in range(1, levels):
         half = 1 << (level - 1)
@@ -86,22 +87,24 @@ def _sum(
         first += BLOCK
     size = tl.max(largest, axis=0)
     # Scaled first, so that no sum overflows.
-    size = tl.where(size > 0.0, size, 1.0)
+    size = tl.where(size > TINY, size, 1.0)
+    each = 1.0 / size
     total = tl.zeros([BLOCK], tl.float64)
     first = t * 0
     while first < frames:
         x, known = _known(track, first + lane, frames)
-        total += x / size
+        total += x * each
         first += BLOCK
     middle = tl.sum(total, axis=0) / tl.maximum(tl.sum(number, axis=0), 1).to(tl.float64)
     largest = tl.zeros([BLOCK], tl.float64)
     first = t * 0
     while first < frames:
         x, known = _known(track, first + lane, frames)
-        largest = tl.maximum(largest, tl.where(known, tl.abs(x / size - middle), 0.0))
+        largest = tl.maximum(largest, tl.where(known, tl.abs(x * each - middle), 0.0))
         first += BLOCK
     reach = tl.max(largest, axis=0)
-    reach = tl.where(reach > 0.0, reach, 1.0)
+    reach = tl.where(reach > TINY, reach, 1.0)
+    apart = 1.0 / reach
     tl.store(units + 2 * t, middle * size)
     tl.store(units + 2 * t + 1, reach * size)
     row, hole = sums + t.to(tl.int64) * 4 * (frames + 1), holes + t.to(tl.int64) * 4 * (frames + 1)
@@ -118,8 +121,8 @@ def _sum(
         x, known = _known(track, at, frames)
         before, both = _known(track, at - 1, frames)
         both = both & known
-        x = tl.where(known, (x / size - middle) / reach, 0.0)
-        before = tl.where(both, (before / size - middle) / reach, 0.0)
+        x = tl.where(known, (x * each - middle) * apart, 0.0)
+        before = tl.where(both, (before * each - middle) * apart, 0.0)
         step = tl.where(both, x - before, 0.0)
         time = at.to(tl.float64)
         inside = at < frames
