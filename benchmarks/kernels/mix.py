@@ -109,10 +109,10 @@ def work(sound: Sound, launches: int = 0) -> Work:
 
 
 def launches(samples: int) -> int:
-    """Edges, ducking and limiting of each block, and of what waits for its end, in two parts."""
+    """Edges, ducking, what is needed and limiting: of each block, and of what waits for the end."""
     from kernels.mix import fused
 
-    return 3 * -(-samples // fused.AT_ONCE) + 4
+    return 4 * -(-samples // fused.AT_ONCE) + 4
 
 
 def on_gpu() -> Iterator[Case]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kernels.mix.reference import MARGIN, DuckShape, ceiling_of, duck_tables, peak_filter, reach_of
+from kernels.mix.reference import MARGIN, DuckShape, ceiling_of, duck_tables, reach_of
 
 __all__ = ["DuckShape", "Ducker", "Limiter", "duck", "limit", "mix"]
 
@@ -27,8 +27,9 @@ class Ducker:
     def __init__(self, rate_hz: int, shape: DuckShape) -> None:
         if rate_hz <= 0 or min(shape) < 0 or not np.isfinite(shape).all():
             raise ValueError(f"rate and shape must be positive and finite: {rate_hz}, {shape}")
-        self._rise, self._fall = duck_tables(rate_hz, shape)
-        self._since = len(self._fall) - 1
+        self._rate_hz, self._shape = rate_hz, shape
+        rise, fall = duck_tables(rate_hz, shape)
+        self._attack, self._since = len(rise) - 1, len(fall) - 1
         self._held: tuple[Any, ...] | None = None
 
     def push(self, voice: Any, bed: Any, active: Any) -> Any:
@@ -49,7 +50,7 @@ class Ducker:
             path.follow(old[1], bed),
             path.join([old[2], path.as_line(active, bool)]),
         )
-        return self._take(new, max(0, len(new[0]) - (len(self._rise) - 1)))
+        return self._take(new, max(0, len(new[0]) - self._attack))
 
     def finish(self) -> Any:
         """Give the samples still waiting; nobody speaks after them."""
@@ -61,7 +62,7 @@ class Ducker:
         voice, bed, active = held
         path = _path_of(voice)
         out, self._since = path.ducked(
-            voice, bed, active, self._since, self._rise, self._fall, count
+            voice, bed, active, self._since, self._rate_hz, self._shape, count
         )
         # Copied: a view would keep the whole block in memory.
         self._held = tuple(path.join([each[count:]]) for each in held)
@@ -79,7 +80,6 @@ class Limiter:
             raise ValueError(f"rate and ceiling must be finite: {rate_hz}, {ceiling_dbtp}")
         self._reach, self._ceiling = reach_of(rate_hz), ceiling_of(ceiling_dbtp)
         self._seen = 2 * self._reach + MARGIN
-        self._phases = np.ascontiguousarray(peak_filter().T)
         self._line: Any = None
 
     def push(self, block: Any) -> Any:
@@ -95,18 +95,20 @@ class Limiter:
         self._line = path.follow(self._line, block)
         return self._take(len(self._line) - self._seen)
 
-    def finish(self) -> Any:
-        """Give the samples still waiting; silence comes after them."""
-        if self._line is None:
+    def finish(self, block: Any = None) -> Any:
+        """Limit the last samples, if there are more, and give all that wait; silence follows."""
+        like = self._line if block is None else block
+        if like is None:
             return np.zeros((0, 1), np.float32)
-        tail = _path_of(self._line).silence(self._line, self._seen)
-        return self.push(tail)
+        path = _path_of(like)
+        tail = path.silence(like, self._seen)
+        return self.push(tail if block is None else path.join([path.as_line(block), tail]))
 
     def _take(self, last: int) -> Any:
         path = _path_of(self._line)
         if last <= self._seen:
             return self._line[:0]
-        out = path.limited(self._line, self._seen, last, self._reach, self._ceiling, self._phases)
+        out = path.limited(self._line, self._seen, last, self._reach, self._ceiling)
         self._line = path.join([self._line[last - self._seen :]])
         return out
 
@@ -136,12 +138,11 @@ def mix(
 ) -> Any:
     """The voice over the ducked bed, both [samples, channels], under a ceiling; float32."""
     ducker, limiter = Ducker(rate_hz, shape), Limiter(rate_hz, ceiling_dbtp)
-
-    def last() -> Any:
-        tail = limiter.push(ducker.finish())
-        return _path_of(tail).join([tail, limiter.finish()])
-
-    return _run(voice, lambda at: limiter.push(ducker.push(voice[at], bed[at], active[at])), last)
+    return _run(
+        voice,
+        lambda at: limiter.push(ducker.push(voice[at], bed[at], active[at])),
+        lambda: limiter.finish(ducker.finish()),
+    )
 
 
 def _run(samples: Any, push: Any, finish: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 from numba import get_num_threads, njit
 
 from kernels.lanes import LANES, crest, interpolation
-from kernels.mix.reference import BEFORE, OVERSAMPLING, TAPS, UNIT
+from kernels.mix.reference import BEFORE, OVERSAMPLING, TAPS, UNIT, duck_tables, peak_filter
 
 between = interpolation(OVERSAMPLING - 1)
 AT_ONCE = 2**15
@@ -14,6 +14,9 @@ AT_ONCE = 2**15
 BLOCK = 2 * LANES
 LEAST = 8_192
 """Samples below which a thread is not worth its start."""
+PHASES = np.ascontiguousarray(peak_filter().T)  # [taps, phases]
+LOUDEST = float(np.abs(PHASES).sum(axis=0).max()) * 1.0001
+"""No output of the phases exceeds this many times the largest sample under them."""
 
 
 def as_line(block, dtype=np.float32):
@@ -44,24 +47,24 @@ def _mend(flat):
         flat[i] = flat[i] if abs(flat[i]) < np.inf else np.float32(0.0)
 
 
-def ducked(voice, bed, active, since, rise, fall, count):
+def ducked(voice, bed, active, since, rate_hz, shape, count):
     """The first `count` samples of voice + ducked bed, and the samples since the last active one.
 
     `voice` and `bed` float32 [n, channels], `active` bool [n]; `since` counts at sample 0.
     """
     out = np.empty((count, bed.shape[1]), np.float32)
+    rise, fall = duck_tables(rate_hz, shape)
     return out, _duck(voice, bed, active, since, rise, fall, out)
 
 
-def limited(line, first, last, reach, ceiling, phases):
+def limited(line, first, last, reach, ceiling):
     """Samples first, .. last - 1 of a line [n, channels] under the ceiling.
 
-    `line` goes on for `2 reach + MARGIN` or more on either side; `phases` is [taps, phases].
+    `line` goes on for `2 reach + MARGIN` or more on either side.
     """
     out = np.empty((last - first, line.shape[1]), np.float32)
-    loudest = float(np.abs(phases).sum(axis=0).max()) * 1.0001
     samples = last - first + 4 * reach
-    if _tops(line, first - 2 * reach, samples).max() * loudest <= ceiling:
+    if _tops(line, first - 2 * reach, samples).max() * LOUDEST <= ceiling:
         # Most of speech, and waking a thread takes longer than looking.
         out[:] = line[first:last]
         return out
@@ -70,7 +73,7 @@ def limited(line, first, last, reach, ceiling, phases):
 
     def work(n):
         a, b = shares[n], shares[n + 1]
-        _limit(line, a, b, reach, ceiling, phases, loudest, out[a - first : b - first])
+        _limit(line, a, b, reach, ceiling, PHASES, LOUDEST, out[a - first : b - first])
 
     if threads == 1:
         work(0)

@@ -11,6 +11,7 @@ has no steps. Gains are counted in whole UNITs: their sums are exact, whatever t
 nothing needs less than 1 the gain is 1 and samples come back as they were.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +58,7 @@ def mix(
     return np.asarray(summed * limit_gain(summed, rate_hz, ceiling_dbtp)[:, None])
 
 
+@lru_cache(maxsize=16)
 def duck_tables(rate_hz: int, shape: DuckShape) -> tuple[Floats, Floats]:
     """Gains by the samples to the next active one, and by those since the last; they end in 1."""
     attack, hold, release = (round(time_s * rate_hz) for time_s in shape[1:])
