@@ -25,7 +25,9 @@ MOTION_FLOOR = tl.constexpr(reference.MOTION_FLOOR)
 CONTRAST_FLOOR = tl.constexpr(reference.CONTRAST_FLOOR)
 CELLS = tl.constexpr(reference.ROWS * reference.COLUMNS)
 SIDE = tl.constexpr(32)
-WEIGH_WARPS = 1
+# Cells are weighed as numbers up to this: float16 has few bits of very small ones.
+SCALE = tl.constexpr(1024.0)
+WEIGH_WARPS = 2
 
 
 def push(luma, chroma, before):
@@ -114,11 +116,22 @@ def _share(RADIUS: tl.constexpr, SIZE: tl.constexpr):
 
 @triton.jit
 def _around(grid, RADIUS: tl.constexpr):
-    """Mean over the cells within RADIUS: two products with bands of ones."""
+    """Mean over the cells within RADIUS, of numbers up to SCALE: products with bands of ones, along
+    and then down.
+    """
     k = tl.arange(0, SIDE)
-    band = (tl.abs(k[:, None] - k[None, :]) <= RADIUS).to(tl.float32)
-    sums = tl.dot(band, tl.dot(grid, band, input_precision="tf32x3"), input_precision="tf32x3")
-    return sums * _share(RADIUS, ROWS)[:, None] * _share(RADIUS, COLUMNS)[None, :]
+    band = (tl.abs(k[:, None] - k[None, :]) <= RADIUS).to(tl.float16)
+    coarse, fine = _halves(grid)
+    along = tl.dot(fine, band, tl.dot(coarse, band)) * _share(RADIUS, COLUMNS)[None, :]
+    coarse, fine = _halves(along)
+    return tl.dot(band, fine, tl.dot(band, coarse)) * _share(RADIUS, ROWS)[:, None]
+
+
+@triton.jit
+def _halves(grid):
+    """Two float16 of 11 bits each that add up to float32, as tensor cores take them."""
+    coarse = grid.to(tl.float16)
+    return coarse, (grid - coarse.to(tl.float32)).to(tl.float16)
 
 
 @triton.jit
@@ -127,20 +140,22 @@ def _weigh(cells, rows):
     y, x = tl.arange(0, SIDE)[:, None], tl.arange(0, SIDE)[None, :]
     shown = (y < ROWS) & (x >= 0)
     at = cells + i * 4 * CELLS + y * COLUMNS + x
-    grid = tl.load(at, shown, 0.0)
-    motion = tl.maximum(_around(grid, CENTRE) - _around(grid, SURROUND), 0.0)
+    motion = tl.zeros([SIDE, SIDE], tl.float32)
     contrast = tl.zeros([SIDE, SIDE], tl.float32)
-    for plane in tl.static_range(1, 4):
-        grid = tl.load(at + plane * CELLS, shown, 0.0)
-        apart = tl.abs(_around(grid, CENTRE) - _around(grid, SURROUND))
-        contrast += apart if plane == 1 else 2.0 * apart
+    for plane in range(4):
+        grid = SCALE * tl.load(at + plane * CELLS, shown, 0.0)
+        apart = (_around(grid, CENTRE) - _around(grid, SURROUND)) * (1.0 / SCALE)
+        motion += tl.where(plane == 0, tl.maximum(apart, 0.0), 0.0)
+        contrast += tl.abs(apart) * tl.minimum(plane, 2)
     moving, standing = tl.sum(motion) / CELLS, tl.sum(contrast) / CELLS
     across = (x.to(tl.float32) + 0.5) / COLUMNS
     down = (y.to(tl.float32) + 0.5) / ROWS
     prior = 1.0 - ((across - 0.5) * (across - 0.5) + (down - 0.5) * (down - 0.5))
-    loud = motion / (moving + MOTION_FLOOR) + CONTRAST * contrast / (standing + CONTRAST_FLOOR)
+    loud = motion * (1.0 / (moving + MOTION_FLOOR))
+    loud += contrast * (CONTRAST / (standing + CONTRAST_FLOOR))
     weight = tl.where(shown, loud * prior * loud * prior, 0.0)
-    peaks = tl.where(shown, _around(weight, PEAK), -1.0)
+    level = weight * (SCALE / tl.maximum(tl.max(weight), QUIET / CELLS))
+    peaks = tl.where(shown, _around(level, PEAK), -1.0)
     alike = tl.where(peaks >= ALIKE * tl.max(peaks), y * SIDE + x, SIDE * SIDE)
     best = tl.min(alike)
     thing = (tl.abs(y - best // SIDE) <= REACH) & (tl.abs(x - best % SIDE) <= REACH)
