@@ -146,7 +146,7 @@ def on_gpu() -> Iterator[Case]:
         yield Case(
             "loudness", f"everything on the GPU, {minutes} min", len(sound), "samples",
             run=lambda sound=sound: measure(sound, RATE_HZ), agree=lambda s=sound: defined(s),
-            rivals=rivals(loudness.loudness, sound, RATE_HZ, *filters),
+            rivals=rivals(loudness.loudness, sound, RATE_HZ, *filters, compiling=minutes == 10),
             series="gpu", growth_limit=1.02,
             work=Work(4 * sound.numel(), 2 * OPERATIONS * sound.numel(), LAUNCHES), clock="cuda",
         )  # fmt: skip

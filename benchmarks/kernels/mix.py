@@ -129,7 +129,9 @@ def on_gpu() -> Iterator[Case]:
         yield Case(
             "mix", f"on the GPU, {minutes} min", len(sounds[0]), "samples",
             run=partial(mix, *tensors, RATE_HZ, SHAPE, CEILING_DBTP),
-            rivals=in_torch.rivals(mix_in_torch, *tensors, RATE_HZ, CEILING_DBTP, *made),
+            rivals=in_torch.rivals(
+                mix_in_torch, *tensors, RATE_HZ, CEILING_DBTP, *made, compiling=minutes == 10
+            ),
             work=work(sounds[0], launches(len(sounds[0]))),
             agree=partial(agrees, *sounds, gpu=True),
             series="gpu", growth_limit=1.02, clock="cuda",

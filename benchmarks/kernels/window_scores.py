@@ -63,8 +63,10 @@ def _on_gpu() -> Iterator[Case]:
         yield Case(
             "window_scores", f"{frames // 600} min, every 0.1 s, gpu", frames, "frames",
             partial(top_windows, on_device, every, terms, K),
-            {"torch": Rival(theirs, in_torch.TORCH),
-             "torch.compile": Rival(partial(theirs, scored=compiled), in_torch.COMPILED)},
+            {"torch": Rival(theirs, in_torch.TORCH)} | (
+                {"torch.compile": Rival(partial(theirs, scored=compiled), in_torch.COMPILED)}
+                if frames == LENGTHS[-1] else {}
+            ),
             _work(frames, every, LAUNCHES),
             agree=partial(_as_defined, on_device[:, :SHORT], terms),
             series="gpu", growth_limit=1.15, clock="cuda",

@@ -13,7 +13,7 @@ import triton.language as tl
 from kernels.window_scores.reference import FLAT as FLATTEST
 from kernels.window_scores.table import table_of, worth
 
-STARTS, ENDS, WARPS = 8, 64, 4
+STARTS, ENDS, WARPS, STAGES = 4, 64, 1, 2
 """Of a tile; of half as many starts where tracks have holes, or its registers do not do."""
 MOST_A_TILE = 64
 FLAT = tl.constexpr(FLATTEST)
@@ -75,7 +75,7 @@ def _search(tracks, plan, terms, edge, k):
         table.sums if table.holes is None else table.holes, table.peaks, table.calm, table.curves,
         scores, places, count, bar, *regular, starts, len(plan.offsets), frames, room,
         RELATIVE=bool(plan.relative), TRACKS=len(tracks), K=k, HOLES=table.holes is not None,
-        STARTS=rows, ENDS=ENDS, num_warps=WARPS,
+        STARTS=rows, ENDS=ENDS, STAGES=STAGES, num_warps=WARPS,
     )  # fmt: skip
     return table, (scores, places, count)
 
@@ -135,7 +135,7 @@ def _score_tiles(
     arrays, sums, holes, peaks, calm, curves, scores, places, listed, bar,
     apart, low, unit, every, stride, starts, count, frames, room,
     RELATIVE: tl.constexpr, TRACKS: tl.constexpr, K: tl.constexpr, HOLES: tl.constexpr,
-    STARTS: tl.constexpr, ENDS: tl.constexpr,
+    STARTS: tl.constexpr, ENDS: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
     i = tl.program_id(1) * STARTS + tl.arange(0, STARTS)
     there = i < starts
@@ -163,9 +163,7 @@ def _score_tiles(
         late = tl.where(valid, b - (tl.full([STARTS, ENDS], 1, tl.int32) << high), 0)
         high *= TRACKS * frames
         early, late = high + tl.minimum(a, frames - 1), high + late
-        # Every lane loads what its row needs: handing it around would cost more.
-        start = a + tl.zeros([STARTS, ENDS], tl.int32)
-        after = tl.minimum(start + 1, frames)
+        after = tl.minimum(a + 1, frames)
         # What a window complete on all tracks shares; a track with holes has its own.
         whole = length.to(tl.float32)
         around = (d - c - length).to(tl.float32)
@@ -178,15 +176,15 @@ def _score_tiles(
         at_a, at_b = a.to(tl.float64), b.to(tl.float64)
         half_a, half_b = 0.5 * at_a, 0.5 * (at_b - 1.0)
         score = tl.zeros([STARTS, ENDS], dtype=tl.float32)
-        for t in range(TRACKS):
+        for t in tl.range(0, TRACKS, num_stages=STAGES):
             row, hole = sums + t * 4 * (frames + 1), holes + t * 4 * (frames + 1)
             curve = curves + t * 49
             if HOLES:
-                n = tl.where(valid, _between(hole, start, b), 0.0)
+                n = tl.where(valid, _between(hole, a, b), 0.0)
                 outer = tl.load(hole + d) - tl.load(hole + c) - n
-                times = _between(hole + 2 * (frames + 1), start, b)
+                times = _between(hole + 2 * (frames + 1), a, b)
                 middle = times / tl.maximum(n, 1.0)
-                spread = _between(hole + 3 * (frames + 1), start, b) - times * middle
+                spread = _between(hole + 3 * (frames + 1), a, b) - times * middle
                 whole, around = n.to(tl.float32), outer.to(tl.float32)
                 each = 1.0 / tl.maximum(whole, 1.0)
                 each_around = tl.where(around > 0.0, 1.0 / tl.maximum(around, 1.0), 0.0)
@@ -195,17 +193,17 @@ def _score_tiles(
                 each_spread = tl.where(
                     whole > 1.0, 1.0 / tl.maximum(spread.to(tl.float32), 0.1), 0.0
                 )
-            total = _between(row, start, b)
+            total = _between(row, a, b)
             mean = total.to(tl.float32) * each
-            squares = _between(row + frames + 1, start, b)
+            squares = _between(row + frames + 1, a, b)
             if HOLES:
                 squares = n * squares - total * total
-                slope = _between(row + 3 * (frames + 1), start, b) - middle * total
+                slope = _between(row + 3 * (frames + 1), a, b) - middle * total
             else:
                 squares = (at_b * squares - total * total) - at_a * squares
                 times = row + 3 * (frames + 1)
                 slope = (tl.load(times + b) - half_b * total) - (
-                    tl.load(times + start) + half_a * total
+                    tl.load(times + a) + half_a * total
                 )
             variance = squares.to(tl.float32) * each * each
             flat = variance <= FLAT * FLAT
@@ -224,9 +222,9 @@ def _score_tiles(
             inside = worth(alike, curve + 42, inside)
             score += tl.where(whole > 0.0, inside, 0.0) if HOLES else inside
             edge = calm + t * 2 * (frames + 1)
-            loud = tl.load(edge + start) >= tl.load(edge + b)
+            loud = tl.load(edge + a) >= tl.load(edge + b)
             edge += frames + 1
-            score += tl.where(loud, tl.load(edge + start), tl.load(edge + b))
+            score += tl.where(loud, tl.load(edge + a), tl.load(edge + b))
         if K == 0:
             place = tl.load(arrays + room_of(starts, count, RELATIVE) + i, mask=there, other=0)
             tl.store(scores + place[:, None] + step // stride, score, mask=valid)

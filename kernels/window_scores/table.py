@@ -11,7 +11,7 @@ import torch
 import triton
 import triton.language as tl
 
-BLOCK, WARPS = 4096, 16
+BLOCK, WARPS = 2048, 16
 CURVE = 7
 """Numbers that place and weight a part: see `_place`."""
 TINY = tl.constexpr(1e-300)  # what is smaller has no inverse
