@@ -27,7 +27,7 @@ def lines_of(h: int, rows: int, at_once: int = 5) -> tuple[int, int, bool]:
 
 
 def side_by_side(chroma: Any) -> tuple[int, int]:
-    """Planes that lie pixel by pixel in one, two in NV12, and the step from one byte to the next."""
+    """Planes that lie pixel by pixel in one (two in NV12), and the step from byte to byte."""
     return (2, 1) if chroma.stride(1) == 1 and chroma.stride(3) == 2 else (1, chroma.stride(3))
 
 
@@ -67,7 +67,7 @@ def along(down, x, w, COLUMNS: tl.constexpr, SPLIT: tl.constexpr, PLANES: tl.con
     column = tl.arange(0, PLANES * COLUMNS)
     pixel = (x // PLANES * COLUMNS)[:, None]
     # One comparison does for both edges, as what is below 0 is large without its sign.
-    inside = (pixel - (column % COLUMNS * w)[None, :]).to(tl.uint32) < w.to(tl.uint32)
+    inside = (pixel - (column % COLUMNS * w)[None, :]).to(tl.uint32) < tl.cast(w, tl.uint32)
     if PLANES > 1:
         inside = inside & ((x % PLANES)[:, None] == (column // COLUMNS)[None, :])
     inside = inside.to(tl.float16)
@@ -94,7 +94,7 @@ def chroma_means(
     ROWS: tl.constexpr, COLUMNS: tl.constexpr, FRAME: tl.constexpr,
     STEP: tl.constexpr, SPLIT: tl.constexpr, PLANES: tl.constexpr,
 ):  # fmt: skip
-    """Write the means of a plane, or of both where they lie in one, to `out`, a frame each FRAME."""
+    """Write the means of a plane, or of both where they lie in one, to `out`, FRAME a frame."""
     place, i, row, first, end = tile_rows(n, h, ROWS)
     source = chroma + i.to(tl.int64) * cn + plane * cp
     sums = tl.zeros([TALL, PLANES * COLUMNS], tl.int32)

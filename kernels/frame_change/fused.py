@@ -14,7 +14,17 @@ import triton
 import triton.language as tl
 
 from kernels.cells import (
-    BLANK, TALL, WARPS, WIDE, along, chroma_means, light, lines_of, means, side_by_side, tile_rows,
+    BLANK,
+    TALL,
+    WARPS,
+    WIDE,
+    along,
+    chroma_means,
+    light,
+    lines_of,
+    means,
+    side_by_side,
+    tile_rows,
 )  # fmt: skip
 from kernels.frame_change import reference
 
@@ -67,13 +77,13 @@ def _plus(a, b, DIGITS: tl.constexpr):
     digits = ()
     for k in tl.static_range(DIGITS):
         if k < len(b):
-            digits = digits + (a[k] ^ b[k] ^ carry,)
+            digits += (a[k] ^ b[k] ^ carry,)
             carry = (a[k] & b[k]) | (carry & (a[k] ^ b[k]))
         elif k < len(a):
-            digits = digits + (a[k] ^ carry,)
+            digits += (a[k] ^ carry,)
             carry = a[k] & carry
         else:
-            digits = digits + (carry,)
+            digits += (carry,)
     return digits
 
 
@@ -83,8 +93,8 @@ def _folded(number, SIZE: tl.constexpr):
     left, right = (), ()
     for k in tl.static_range(len(number)):
         a, b = tl.split(tl.reshape(number[k], [TALL, SIZE // 2, 2]))
-        left = left + (a,)
-        right = right + (b,)
+        left += (a,)
+        right += (b,)
     return _plus(left, right, len(number) + 1)
 
 
@@ -128,7 +138,7 @@ def _measure_luma(
     moved = tl.zeros([TALL, WIDE], tl.float32)
     counts = ()
     for _ in tl.static_range(DIGITS - 1):
-        counts = counts + (tl.zeros([TALL, 2], tl.uint32),)
+        counts += (tl.zeros([TALL, 2], tl.uint32),)
     left = 0
     while left < w:
         x = left + tl.arange(0, WIDE)
@@ -151,7 +161,7 @@ def _measure_luma(
     known = place < n * ROWS
     part = parts + place * (2 + DIGITS)
     tl.store(part, tl.sum(total, axis=1), known)
-    tl.store(part + 1, tl.sum(moved, axis=1).to(tl.int32), known)
+    tl.store(part + 1, tl.sum(moved.to(tl.int32), axis=1), known)
     counts = _folded(counts, 2)
     for k in tl.static_range(DIGITS):
         tl.store(part + 2 + k, tl.reshape(counts[k], [TALL]).to(tl.int32, bitcast=True), known)
@@ -205,14 +215,14 @@ def _compare(
     number = seen + i
     row = tl.arange(0, 16)
     part = parts + (i * ROWS + row) * (2 + DIGITS)
-    area = (h * w).to(tl.float32) * 255.0
+    area = tl.cast(h * w, tl.float32) * 255.0
     total = tl.sum(tl.load(part, row < ROWS, 0).to(tl.int64)).to(tl.float32)
     moved = tl.sum(tl.load(part + 1, row < ROWS, 0).to(tl.int64)).to(tl.float32)
     bins, padding = tl.arange(0, BINS), visited * ROWS - h * w
     counts = _histogram(parts, i, i >= 0, padding, DIGITS)
     earlier = _histogram(parts, i - 1, i > 0, padding, DIGITS)
     earlier += tl.load(histogram + bins, bins < tl.where((i == 0) & (seen > 0), BINS, 0), 0)
-    shape = tl.sum(tl.abs(counts - earlier)).to(tl.float32) / (2.0 * (h * w).to(tl.float32))
+    shape = tl.sum(tl.abs(counts - earlier)).to(tl.float32) / (2.0 * tl.cast(h * w, tl.float32))
     tl.store(newest + bins, counts, bins < tl.where(i == n - 1, BINS, 0))
     k = tl.arange(0, 512)
     here, last = _mark(marks, past, i, k), _mark(marks, past, i - 1, k)

@@ -8,7 +8,17 @@ import triton
 import triton.language as tl
 
 from kernels.cells import (
-    BLANK, TALL, WARPS, WIDE, along, chroma_means, light, lines_of, means, side_by_side, tile_rows,
+    BLANK,
+    TALL,
+    WARPS,
+    WIDE,
+    along,
+    chroma_means,
+    light,
+    lines_of,
+    means,
+    side_by_side,
+    tile_rows,
 )  # fmt: skip
 from kernels.saliency import reference
 

@@ -44,7 +44,10 @@ def test_any_split_into_batches_equals_the_definition(n, h, w, cuts, seed):
     assert all(np.array_equal(measured[name], getattr(again, name)) for name in wanted)
 
 
-@pytest.mark.parametrize(("n", "split", "h", "w"), [(2, 1, 1, 1), (3, 2, 19, 37)])
+@pytest.mark.parametrize(
+    ("n", "split", "h", "w"),
+    [(2, 1, 1, 1), (3, 2, 19, 37), (9, 1, 7, 33), (8, 5, 10, 161), (2, 1, 100, 48)],
+)
 def test_the_fused_kernels_equal_the_definition(n, split, h, w, close, device):
     import torch
 

@@ -32,7 +32,10 @@ def test_any_split_equals_the_definition(n, split, h, w, seed):
         np.testing.assert_allclose(got, wanted, atol=1e-5)
 
 
-@pytest.mark.parametrize(("n", "split", "h", "w"), [(3, 1, 36, 64), (2, 1, 5, 7), (2, 2, 19, 33)])
+@pytest.mark.parametrize(
+    ("n", "split", "h", "w"),
+    [(3, 1, 36, 64), (2, 1, 5, 7), (2, 2, 19, 33), (9, 8, 20, 161), (2, 1, 170, 34)],
+)
 def test_the_fused_kernels_equal_the_definition(n, split, h, w, close, device):
     import torch
 
@@ -49,6 +52,21 @@ def test_the_fused_kernels_equal_the_definition(n, split, h, w, close, device):
     found = join(parts)
     wanted = [saliency(luma[i], chroma[i], luma[max(0, i - 1)]) for i in range(n)]
     close(np.column_stack([found.energy, found.centroid]), wanted)
+
+
+def test_the_fused_kernels_read_nv12_and_padded_rows_where_they_lie(close, device):
+    import torch
+
+    from kernels.saliency import fused
+
+    luma, chroma = film(2, 22, 36)
+    padded = torch.full((2, 23, 64), 255, dtype=torch.uint8, device=device)
+    padded[:, :22, :36] = torch.as_tensor(luma)
+    interleaved = np.ascontiguousarray(np.moveaxis(chroma, 1, -1))
+    interleaved = torch.as_tensor(interleaved, device=device).movedim(-1, 1)
+    rows, kept = fused.push(padded[:, :22, :36], interleaved, None)
+    close(rows, [saliency(luma[i], chroma[i], luma[0]) for i in range(2)])
+    close(kept, luma[1], "uint8")
 
 
 def test_a_blank_picture_is_centred_on_the_gpu_too(device):
