@@ -37,12 +37,13 @@ def measure(samples: NDArray[np.floating], rate_hz: int) -> LoudnessResult:
 
 def result_of(energies: Array, peak: float) -> LoudnessResult:
     """All that follows from the energies of 100 ms [n] and the largest magnitude."""
+    momentary, short_term = sliding_mean(energies, 4), sliding_mean(energies, 30)
     return LoudnessResult(
-        integrated_lufs=integrated(energies),
-        range_lu=range_of(energies),
+        integrated_lufs=integrated(momentary[3:]),
+        range_lu=range_of(short_term[29:]),
         true_peak_dbtp=20.0 * math.log10(peak) if peak else SILENCE,
-        momentary_lufs=loudness_of(sliding_mean(energies, 4)),
-        short_term_lufs=loudness_of(sliding_mean(energies, 30)),
+        momentary_lufs=loudness_of(momentary),
+        short_term_lufs=loudness_of(short_term),
     )
 
 
@@ -115,9 +116,8 @@ def sliding_mean(energies: Array, width: int) -> Array:
     return means
 
 
-def integrated(energies: Array) -> float:
-    """Gated loudness in LUFS of 100 ms energies: 400 ms blocks that overlap by 75 %."""
-    blocks = sliding_mean(energies, 4)[3:]
+def integrated(blocks: Array) -> float:
+    """Gated loudness in LUFS of the energies of 400 ms blocks that overlap by 75 %."""
     blocks = blocks[loudness_of(blocks) > ABSOLUTE_GATE_LUFS]
     if not len(blocks):
         return SILENCE
@@ -125,9 +125,8 @@ def integrated(energies: Array) -> float:
     return float(loudness_of(np.array([blocks[loudness_of(blocks) > gate].mean()]))[0])
 
 
-def range_of(energies: Array) -> float:
-    """Loudness range in LU (Tech 3342): 10th to 95th percentile of gated short-term loudness."""
-    blocks = sliding_mean(energies, 30)[29:]
+def range_of(blocks: Array) -> float:
+    """Loudness range in LU (Tech 3342): 10th to 95th percentile of gated blocks of 3 s."""
     blocks = blocks[loudness_of(blocks) > ABSOLUTE_GATE_LUFS]
     if not len(blocks):
         return 0.0
