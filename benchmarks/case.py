@@ -12,6 +12,9 @@ from typing import Protocol
 
 Call = Callable[[], object]
 
+VIDEO = "s of video"
+"""The unit of a case whose size is the length of its recordings; shows how much an hour takes."""
+
 
 @dataclass(frozen=True)
 class Work:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.case import VIDEO
 from benchmarks.environment import Environment
 from benchmarks.figures import Growth, Refused, Result, Spread, Versus, shortfalls
 
@@ -54,13 +55,15 @@ def _absolute(result: Result) -> bool | None:
 
 
 def _work(result: Result) -> str:
-    """What was moved a second, as a share of a plain copy too, and what was computed."""
+    """What was moved a second, as a share of a plain copy too, what was computed, and seen."""
     parts = []
     for amount, unit in ((result.bytes_moved, "GB/s"), (result.operations, "Gop/s")):
         if amount:
             parts.append(f"{amount / result.time_s.median / 1e9:.3g} {unit}")
     if result.bandwidth_share is not None:
         parts[0] += f" ({result.bandwidth_share:.0%})"
+    if result.unit == VIDEO:
+        parts.append(f"{result.size / result.time_s.median:.3g} h of video an hour")
     return ", ".join(parts)
 
 

@@ -23,7 +23,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmarks.case import Case, Rival
+from benchmarks.case import VIDEO, Case, Rival
 from control.client.api import Api
 from ray_jobs.contract import IngestLimits
 from ray_jobs.media.ffmpeg import ffmpeg
@@ -121,7 +121,7 @@ def cases(*, peers: bool) -> Iterator[Case]:  # noqa: ARG001 - ffmpeg comes with
 def _cases(server: Server, recording: Path, repeats: int) -> Iterator[Case]:
     report = server.process(recording)
     duration_s = report["source"]["duration_s"]
-    given: Json = {"size": duration_s, "unit": "s of video", "repeats": repeats, "whose": "tree"}
+    given: Json = {"size": duration_s, "unit": VIDEO, "repeats": repeats, "whose": "tree"}
     name = f"{duration_s / 60:.3g} min"
     first = partial(server.first, recording)
     unavoidable = partial(alone, recording, report)

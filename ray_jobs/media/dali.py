@@ -2,14 +2,20 @@
 
 The file is demuxed here, by the one door for untrusted files, and handed on as runs of encoded
 pictures in a container of their own. Times are ours (every packet's own, however uneven),
-memory is bounded by a run and a few whole frames, and DALI never parses a stranger's container.
+memory is bounded by a few runs and whole frames, and DALI never parses a stranger's container.
+
+A stream is decoded by one engine, and a card has up to eight: runs are decoded side by side.
 """
 
-from collections.abc import Iterator
+import ctypes
+import struct
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from functools import partial
 from io import BytesIO
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -23,19 +29,24 @@ from ray_jobs.contract import MediaInfo
 from ray_jobs.media.container import Clock, decoded_video, hidden, only, open_media, video_stream
 from ray_jobs.media.orientation import Turn, orientation
 
+CUVID = {"h264": 4, "mjpeg": 5, "hevc": 8, "vp8": 9, "vp9": 10, "av1": 11}
+"""What NVDEC calls the codecs that DALI 2.4 gives it (cudaVideoCodec of NVIDIA's cuviddec.h)."""
+
 CODECS = {
-    "mixed": frozenset({"h264", "hevc", "vp8", "vp9", "av1", "mjpeg"}),
+    "mixed": frozenset(CUVID),
     "cpu": frozenset({"vp8", "vp9", "mjpeg"}),
 }
 """What DALI 2.4 decodes on NVDEC ("mixed") and without a GPU."""
 
-RUN_BYTES = 4 * 2**20
+RUN_BYTES = 8 * 2**20
+RUN_FRAMES = 500
 MAX_RUN_BYTES = 2**30
 DECODED_BYTES = 128 * 2**20
 TICK_MS = 40
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, the matrix by which DALI made RGB
 JUMP_S = 1.0
 ALIKE = 1.0  # of 255, on average, for the same key frame decoded twice
+RUNS_AN_ENGINE = 2  # one is decoded while the other is fed or fetched
 
 
 Floats = npt.NDArray[np.float64]
@@ -63,6 +74,14 @@ class Run(NamedTuple):
     mine: int
 
 
+class Decoders(NamedTuple):
+    """How to make a pipeline, the frames it gives at a time, and those that nobody uses now."""
+
+    make: Callable[[], Any]
+    frames: int
+    idle: deque[Any]
+
+
 class Shape(NamedTuple):
     """Stored pixels of a block, and blocks of a picture, both height first."""
 
@@ -76,7 +95,7 @@ def planes(
     """Times in s [n], luma [n, h, w] and chroma [n, 2, h/2, w/2], as `AnalysisBatch` has them.
 
     `device` is "mixed" (NVDEC; CUDA tensors) or "cpu" (arrays). Blocks are averaged over all their
-    pixels. While one run's batches are used, the next run is decoded.
+    pixels. While one run's batches are used, the next runs are decoded.
 
     Raises
     ------
@@ -90,17 +109,22 @@ def planes(
                 raise Refused("no picture")
             turn, shape, pixels = _first(container, stream, size)
             frames = max(1, min(batch, DECODED_BYTES // (3 * pixels)))
-            pipeline = _pipeline(shape, device, frames)
-            clock, step_s = Clock(container), float(1 / Fraction(media.frame_rate or "25/1"))
-            decoded = (
-                _decoded(pipeline, _contained(run, stream), _times(run, clock, step_s), frames)
-                for run in runs(_packets(container, stream), RUN_BYTES)
+            decoders = Decoders(partial(_pipeline, shape, device, frames), frames, deque())
+            clock = Clock(container)
+            step_s = float(1 / Fraction(media.frame_rate or "25/1"))
+            at_once = RUNS_AN_ENGINE * (engines(media.video_codec) if device == "mixed" else 1)
+            # A file is read, and its clock asked, by one thread.
+            work = (
+                partial(_decoded, decoders, _contained(run, stream), _times(run, clock, step_s))
+                for run in runs(_packets(container, stream), RUN_BYTES, RUN_FRAMES)
             )
-            for times_s, rgb in chain.from_iterable(_one_ahead(decoded)):
+            for times_s, *found in _ahead(work, at_once):
                 used = np.flatnonzero(~np.isnan(times_s))
-                found = [_upright(plane, turn) for plane in _full_range(rgb[used])]
-                luma, chroma = found if rgb.is_cuda else (plane.numpy() for plane in found)
-                yield times_s[used], luma, chroma
+                pair = [_upright(plane[used], turn) for plane in found]
+                luma, chroma = pair if device == "mixed" else (plane.numpy() for plane in pair)
+                for start in range(0, len(used), batch):
+                    part = slice(start, start + batch)
+                    yield times_s[used[part]], luma[part], chroma[part]
     except (RuntimeError, ValueError, av.FFmpegError) as error:
         raise Refused(_reason(error)) from error
 
@@ -136,21 +160,22 @@ def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Coded]:
     for packet in container.demux(stream):
         if not packet.size:
             continue
-        if packet.pts is None or packet.time_base is None:
+        pts, base = packet.pts, packet.time_base  # asked once: a Fraction takes its time
+        if pts is None or base is None:
             raise Refused("pictures without times")
         # Sorting by time is how frames come to their order: a clock that is set anew forbids it.
-        time_s = float((packet.dts if packet.dts is not None else packet.pts) * packet.time_base)
+        stamp = packet.dts if packet.dts is not None else pts
+        time_s = stamp * base.numerator / base.denominator
         if packet.is_corrupt or time_s < last_s - JUMP_S:
             raise Refused("a damaged packet" if packet.is_corrupt else "the clock jumps back")
         last_s = time_s
         if hidden(packet):
             raise Refused("pictures that are not to be shown")
-        shown = not packet.is_discard
-        yield Coded(bytes(packet), packet.pts, packet.time_base, packet.is_keyframe, shown)
+        yield Coded(bytes(packet), pts, base, packet.is_keyframe, not packet.is_discard)
 
 
-def runs(packets: Iterator[Coded], least_bytes: int) -> Iterator[Run]:
-    """Cut at key frames, each run of `least_bytes` or more except the last.
+def runs(packets: Iterator[Coded], least_bytes: int, least_frames: int) -> Iterator[Run]:
+    """Cut at key frames, each run of `least_bytes` or `least_frames` or more except the last.
 
     Pictures that follow a key frame but are shown before it (open groups) need what came earlier:
     they end the run before, together with the key frame, which begins the next run again.
@@ -163,7 +188,8 @@ def runs(packets: Iterator[Coded], least_bytes: int) -> Iterator[Run]:
             pictures, size, key = [key], len(key.data), None
         if pictures and picture.pts < pictures[0].pts:
             raise Refused("pictures out of order")
-        if picture.key and size >= least_bytes and not key:
+        enough = size >= least_bytes or len(pictures) >= least_frames
+        if picture.key and enough and not key:
             key = picture
         pictures.append(picture)
         size += len(picture.data)
@@ -237,28 +263,56 @@ def _times(run: Run, clock: Clock, step_s: float) -> Floats:
 
 
 def _decoded(
-    pipeline: Any, encoded: npt.NDArray[np.uint8], times_s: Floats, frames: int
-) -> list[tuple[Floats, Any]]:
-    """All of a run as times and block means, at most `frames` at a time, once it is audited."""
+    decoders: Decoders, encoded: npt.NDArray[np.uint8], times_s: Floats
+) -> tuple[Floats, Any, Any]:
+    """All of a run: times, luma [n, h, w], chroma [n, 2, h/2, w/2], once it is audited."""
+    import torch
+
+    try:
+        pipeline = decoders.idle.pop()
+    except IndexError:
+        pipeline = decoders.make()
     pipeline.feed_input("run", encoded)
-    taken = []
-    for start in range(0, len(times_s), frames):
-        part = times_s[start : start + frames]
+    parts: list[tuple[Any, Any]] = []
+    ends: list[Any] = []
+    for start in range(0, len(times_s), decoders.frames):
         pipeline.schedule_run()
-        taken.append((part, _taken(pipeline, len(part))))
-    first, last = taken[0][1][0], taken[-1][1][-1]
-    if float((first - last).abs().mean()) > ALIKE:
+        rgb = _taken(pipeline, min(decoders.frames, len(times_s) - start))
+        parts.append(_full_range(rgb))
+        ends = [ends[0] if ends else rgb[0].clone(), rgb[-1]]
+    if float((ends[0] - ends[1]).abs().mean()) > ALIKE:
         raise Refused("pictures are missing")
-    return taken
+    decoders.idle.append(pipeline)
+    luma, chroma = (torch.cat(planes) for planes in zip(*parts, strict=True))
+    return times_s, luma, chroma
 
 
-def _one_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, each made in a thread while the one before is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
-            yield item
+def _ahead(work: Iterator[Callable[[], Item]], at_once: int) -> Iterator[Item]:
+    """What the calls give, in their order; as many run in threads while one's result is used."""
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        coming = deque(pool.submit(call) for call in islice(work, at_once))
+        while coming:
+            done = coming.popleft().result()
+            coming.extend(pool.submit(call) for call in islice(work, 1))
+            yield done
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def engines(codec: str | None) -> int:
+    """How many NVDEC engines of this GPU decode a codec, by its driver; 1 where it does not say."""
+    import torch
+
+    torch.cuda.current_stream().synchronize()  # makes the context that the driver asks for
+    # CUVIDDECODECAPS of NVIDIA's cuviddec.h: codec, 4:2:0, 8 bits; the answer's 26th byte counts.
+    asked = struct.pack("=3I", CUVID.get(codec or "", CUVID["h264"]), 1, 0)
+    answer = ctypes.create_string_buffer(asked, 88)
+    try:
+        failed = ctypes.CDLL("libnvcuvid.so.1").cuvidGetDecoderCaps(answer)
+    except OSError:
+        return 1
+    return 1 if failed else max(1, answer.raw[25])
 
 
 def _taken(pipeline: Any, frames: int) -> Any:
@@ -270,9 +324,11 @@ def _taken(pipeline: Any, frames: int) -> Any:
     shape = out[0].shape()
     if shape[0] != frames:
         raise Refused(f"{shape[0]} of {frames} pictures decoded")
-    on_gpu = "GPU" in type(out[0]).__name__
-    rgb = torch.empty(shape, dtype=torch.float32, device="cuda" if on_gpu else "cpu")
-    feed_ndarray(out[0], rgb, cuda_stream=torch.cuda.current_stream() if on_gpu else None)
+    stream = torch.cuda.current_stream() if "GPU" in type(out[0]).__name__ else None
+    rgb = torch.empty(shape, dtype=torch.float32, device="cuda" if stream else "cpu")
+    feed_ndarray(out[0], rgb, cuda_stream=stream)
+    if stream:
+        stream.synchronize()  # the copy is only queued, and DALI writes anew what is released
     pipeline.release_outputs()
     return rgb
 
@@ -280,14 +336,20 @@ def _taken(pipeline: Any, frames: int) -> Any:
 def _full_range(rgb: Any) -> tuple[Any, Any]:
     """Luma [n, h, w] and chroma [n, 2, h/2, w/2] uint8 of RGB [n, h, w, 3] (JFIF, full range)."""
     n, height, width, _ = rgb.shape
-    y = rgb @ rgb.new_tensor(LUMA)
+    y = _grey(rgb)
     small = rgb.view(n, height // 2, 2, width // 2, 2, 3).mean(dim=(2, 4))
-    grey = small @ small.new_tensor(LUMA)
+    grey = _grey(small)
     cb = 128 + (small[..., 2] - grey) / (2 * (1 - LUMA[2]))
     cr = 128 + (small[..., 0] - grey) / (2 * (1 - LUMA[0]))
     chroma = rgb.new_empty((n, 2, height // 2, width // 2))
     chroma[:, 0], chroma[:, 1] = cb, cr
     return tuple(plane.add(0.5).clamp(0, 255).byte() for plane in (y, chroma))
+
+
+def _grey(rgb: Any) -> Any:
+    # No matrix product: cuBLAS would keep a workspace of 32 MiB for every thread.
+    red, green, blue = rgb.unbind(-1)
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def _upright(planes: Any, turn: Turn) -> Any:

@@ -20,6 +20,11 @@ def test_every_rival_has_a_row_with_its_ratio_and_spread():
     assert bad.good is False
 
 
+def test_a_recordings_length_is_shown_as_hours_an_hour():
+    (row,) = report.rows([replace(result(), size=90.0, unit="s of video", time_s=Spread(3, 3, 3))])
+    assert row.cells[7].endswith("30 h of video an hour")
+
+
 def test_without_a_rival_the_limit_is_shown():
     alone = replace(result(), versus=[], within_s=2e-3, time_s=Spread(1.5e-3, 1e-6, 2.5))
     (row,) = report.rows([alone])

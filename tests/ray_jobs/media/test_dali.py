@@ -33,10 +33,15 @@ def both(measured):
         for decoder in ("pyav", "dali"):
             said.clear()
             parts = list(analysis_frames(path, media, decoder=decoder, say=said.append))
-            wholes.append(AnalysisBatch(*(np.concatenate(e) for e in zip(*parts, strict=True))))
+            wholes.append(AnalysisBatch(*(whole(each) for each in zip(*parts, strict=True))))
         return *wholes, said
 
     return decode
+
+
+def whole(parts) -> np.ndarray:
+    """Arrays, or tensors of a GPU, one after the other."""
+    return np.concatenate([p.cpu().numpy() if hasattr(p, "cpu") else p for p in parts])
 
 
 def same(one: AnalysisBatch, other: AnalysisBatch) -> None:
@@ -101,8 +106,11 @@ def test_pictures_dali_loses_are_missed_and_pyav_goes_on(made, both, tmp_path):
 # ---- cutting -------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 2)), min_size=1), st.integers(1, 60))
-def test_every_picture_is_used_once_and_decodes_within_its_run(groups, least_bytes):
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.integers(0, 2)), min_size=1),
+    st.integers(1, 60), st.integers(1, 20),
+)  # fmt: skip
+def test_every_picture_is_used_once_and_decodes_within_its_run(groups, least_bytes, least_frames):
     packets, start = [], 0
     for number, (size, leading) in enumerate(groups):
         before = leading if number else 0
@@ -112,7 +120,7 @@ def test_every_picture_is_used_once_and_decodes_within_its_run(groups, least_byt
         packets += [coded(pts) for pts in range(key + 1, key + size)]
         start = key + size
     used = []
-    for run in runs(iter(packets), least_bytes):
+    for run in runs(iter(packets), least_bytes, least_frames):
         assert run.pictures[0].key
         assert run.pictures[-1].data == run.pictures[0].data
         shown = sorted(picture.pts for picture in run.pictures)
@@ -123,7 +131,7 @@ def test_every_picture_is_used_once_and_decodes_within_its_run(groups, least_byt
 def test_times_that_do_not_follow_key_frames_are_refused():
     packets = [coded(5, key=True), coded(9), coded(7, key=True), coded(3)]
     with pytest.raises(Refused, match="order"):
-        list(runs(iter(packets), 1))
+        list(runs(iter(packets), 1, 1))
 
 
 def coded(pts: int, *, key: bool = False) -> Coded:
