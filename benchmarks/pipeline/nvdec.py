@@ -1,6 +1,6 @@
 """A recording decoded on NVDEC and measured, beside all of the engines that only decode.
 
-Twenty minutes are cut into runs, as any job's recording is; the engines alone are given as many
+Ten minutes are cut into runs, as any job's recording is; the engines alone are given as many
 pictures by FFmpeg, in more streams than there are engines, and the pictures stay where they are.
 """
 
@@ -23,7 +23,7 @@ from ray_jobs.media.decode import analysis_size
 from ray_jobs.media.survey import survey
 
 TESTS = "tests/ray_jobs/media/test_dali.py"
-MINUTES = 20
+MINUTES = 10
 BATCH = 64
 STREAMS_AN_ENGINE = 4
 """FFmpeg waits for a picture before it hands on the next: one stream leaves an engine idle."""
