@@ -73,7 +73,8 @@ def on_gpu(op: str, stream: type, agrees: Callable[[Any, Any], None]) -> Iterato
         yield Case(
             op, f"{frames} frames on the GPU", frames, "frames", run,
             copy | rivals(in_torch, *planes, compiling=frames == GPU_FRAMES[-1]),
-            Work(frames * FRAME_BYTES, launches=2), partial(agrees, *few), series="cuda", clock="cuda",
+            Work(frames * FRAME_BYTES, launches=2), partial(agrees, *few),
+            series="cuda", clock="cuda",
         )  # fmt: skip
         if small:
             yield Case(

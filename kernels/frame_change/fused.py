@@ -36,7 +36,7 @@ SKIP = tl.constexpr(reference.SKIP)
 LONG = tl.constexpr(reference.LONG)
 # More lines at once take more registers, and fewer programs are under way.
 LINES_AT_ONCE = 2
-COMPARE_WARPS = 4
+COMPARE_WARPS = 1
 
 
 def push(luma, chroma, state):

@@ -37,7 +37,7 @@ CELLS = tl.constexpr(reference.ROWS * reference.COLUMNS)
 SIDE = tl.constexpr(32)
 # Cells are weighed as numbers up to this: float16 has few bits of very small ones.
 SCALE = tl.constexpr(1024.0)
-WEIGH_WARPS = 2
+WEIGH_WARPS = 1
 
 
 def push(luma, chroma, before):

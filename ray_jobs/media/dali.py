@@ -29,7 +29,7 @@ from ray_jobs.contract import MediaInfo
 from ray_jobs.media.container import Clock, decoded_video, hidden, only, open_media, video_stream
 from ray_jobs.media.orientation import Turn, orientation
 
-CUVID = {"h264": 4, "mjpeg": 5, "hevc": 8, "vp8": 9, "vp9": 10, "av1": 11}
+CUVID = {"h264": 4, "hevc": 8, "vp8": 9, "vp9": 10, "av1": 11}
 """What NVDEC calls the codecs that DALI 2.4 gives it (cudaVideoCodec of NVIDIA's cuviddec.h)."""
 
 CODECS = {
@@ -218,7 +218,8 @@ def _contained(run: Run, stream: VideoStream) -> npt.NDArray[np.uint8]:
     delay = max(0, int(np.max(np.arange(len(rank)) - rank)))
     file = BytesIO()
     with av.open(file, "w", format="matroska") as out:
-        target = out.add_stream_from_template(stream)
+        # As it was coded: what decodes it here (libdav1d, say) may have no encoder of its name.
+        target = out.add_stream_from_template(stream, opaque=True)
         for number, (picture, place) in enumerate(zip(run.pictures, rank.tolist(), strict=True)):
             packet = av.Packet(picture.data)
             packet.stream, packet.time_base = target, Fraction(1, 1000)
