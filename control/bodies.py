@@ -21,7 +21,8 @@ from sanic import HTTPResponse, Request
 from control.errors import BadRequest, Invalid, UnsupportedMediaType, pointed
 
 __all__ = [
-    "In", "Moment", "Out", "Patch", "body", "etag", "parsed_json", "query", "refuse_nul", "reply",
+    "In", "Moment", "Out", "Patch", "body", "etag", "exactly_one", "parsed_json", "query",
+    "refuse_nul", "reply",
 ]  # fmt: skip
 
 
@@ -34,6 +35,20 @@ def _written_out(moment: Any) -> Any:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 """A point in time as RFC 3339 writes it, with its offset."""
+
+
+def exactly_one(*names: str) -> JsonSchemaValue:
+    """JSON Schema of an object in which one of these texts is there, and the others are not."""
+    return {
+        "anyOf": [
+            {
+                "required": [name],
+                "properties": {other: {"type": "null"} for other in names if other != name}
+                | {name: {"type": "string"}},
+            }
+            for name in names
+        ]
+    }
 
 
 class In(BaseModel):
@@ -83,10 +98,10 @@ class Out(BaseModel):
 M = TypeVar("M", bound=BaseModel)
 
 
-def body(request: Request, model: type[M], *, strict: bool = False) -> M:
+def body(request: Request, model: type[M]) -> M:
     """The JSON body as a model; an empty body is `{}`.
 
-    No number is made of a truth value or a text; `strict` bends no other value to fit either.
+    No number is made of a truth value or a text.
 
     Raises
     ------
@@ -97,7 +112,7 @@ def body(request: Request, model: type[M], *, strict: bool = False) -> M:
     """
     sent = parsed_json(request)
     try:
-        made = model.model_validate_json(request.body or b"{}", strict=strict or None)
+        made = model.model_validate_json(request.body or b"{}")
     except ValidationError as error:
         raise Invalid(errors=pointed(error, below=issubclass(model, RootModel))) from None
     if bent := list(_bent(sent, made)):

@@ -3,6 +3,7 @@
 ApiError
 ├── BadRequest 400 · Unauthorized 401 · PaymentRequired 402 · Forbidden 403 · NotFound 404
 ├── Conflict 409 · PreconditionFailed 412 · TooLarge 413 · UnsupportedMediaType 415 · Invalid 422
+│   └── Unfit 422
 └── RateLimited 429 · Unavailable 503
 """
 
@@ -97,7 +98,7 @@ class UnsupportedMediaType(ApiError):
 
 
 class Invalid(ApiError):
-    """Well-formed but wrong; `Invalid.at("field", "what is wrong")` points at one field."""
+    """Not what the document says; `Invalid.at("field", "what is wrong")` points at one field."""
 
     status, code, title = 422, "invalid", "Some fields are not valid"
 
@@ -112,6 +113,14 @@ class Invalid(ApiError):
     @classmethod
     def at(cls, at: str, message: str) -> "Invalid":
         return cls(errors=[{"at": at, "message": message}])
+
+
+class Unfit(Invalid):
+    """As the document says, and yet not for what is there: it names a row that is not, or goes
+    beyond what a recording, an order or this deployment has.
+    """
+
+    code, title = "unfit", "Some fields do not fit what is there"
 
 
 class LegalReasons(ApiError):

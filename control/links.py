@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 Model = type[BaseModel]
 ORGANIZATION = "X-Org-ID"
+# No answer has it: whoever asks makes it up.
+KEY = "Idempotency-Key"
 # The field of an answer that names a thing, where it is called other than the parameter.
 FIELDS = {"brand_kit_id": "kit_id", ORGANIZATION: "organization_id"}
 
@@ -29,8 +31,8 @@ FIELDS = {"brand_kit_id": "kit_id", ORGANIZATION: "organization_id"}
 class Operation:
     """An operation of the API; `answer` is the model of one item where it `lists` them.
 
-    `needs` are the required parameters of its headers and of its path, outermost first, and where
-    each stands: `{"X-Org-ID": "header", "clip_id": "path"}`.
+    `needs` are the ids that its headers and its path require, outermost first, and where each
+    stands: `{"X-Org-ID": "header", "clip_id": "path"}`.
     """
 
     id: str
@@ -56,7 +58,11 @@ def add_links(paths: Json, noted: Sequence[tuple[str, str, "Spec"]]) -> None:
 
 
 def _read(description: Json, method: str, path: str, spec: "Spec") -> Operation:
-    required = {one["name"]: one["in"] for one in description["parameters"] if one["required"]}
+    required = {
+        one["name"]: one["in"]
+        for one in description["parameters"]
+        if one["required"] and one["name"] != KEY
+    }
     needs = {name: where for name, where in required.items() if where == "header"} | {
         name: where for name, where in required.items() if where == "path"
     }

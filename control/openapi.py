@@ -41,11 +41,27 @@ REFERENCE = "#/components/schemas/{model}"
 FORBIDS = frozenset({"/v1/users"})
 MATCHED = frozenset({"PUT", "PATCH", "DELETE"})
 FINDS = frozenset({"/v1/billing/payments/notifications"})
+# What must not happen twice needs its Idempotency-Key.
+ONCE = frozenset({"/v1/billing/payments"})
 BLOCKS = frozenset({"/v1/videos/{video_id}/hls"})
 MEANINGS = {error.status: error.title for error in ApiError.__subclasses__()} | {
     ApiError.status: ApiError.title
 }
-NO_NUL = {"pattern": "^[^\\x00]*$", "description": "Any text without the NUL character."}
+NO_NUL = {"not": {"pattern": "\\x00", "description": "A text that holds the NUL character."}}
+TEXT: Json = {"type": "string"}
+ANY_JSON = {
+    "description": "Any JSON without the NUL character in its texts and names.",
+    "anyOf": [
+        {"type": ["null", "boolean", "number"]},
+        {"type": "string", **NO_NUL},
+        {"type": "array", "items": {"$ref": REFERENCE.format(model="JsonValue")}},
+        {
+            "type": "object",
+            "propertyNames": NO_NUL,
+            "additionalProperties": {"$ref": REFERENCE.format(model="JsonValue")},
+        },
+    ],
+}
 BODY: JsonSchemaMode = "validation"
 ANSWER: JsonSchemaMode = "serialization"
 
@@ -178,6 +194,32 @@ class _Schemas:
             ref_template=REFERENCE,
         )
         self.definitions: Json = definitions.get("$defs", {})
+        self.definitions["JsonValue"] = ANY_JSON
+        self._told = {"JsonValue"}
+        for (_, mode), schema in self._schemas.items():
+            if mode == BODY:
+                self._tell_of_nul(schema)
+
+    def _tell_of_nul(self, part: Any) -> None:
+        """Say of every free text of a body, and of every free name, that it holds no NUL."""
+        if isinstance(part, list):
+            for one in part:
+                self._tell_of_nul(one)
+        if not isinstance(part, dict):
+            return
+        name = part.get("$ref", "").rpartition("/")[2]
+        if name and name not in self._told:
+            self._told.add(name)
+            self._tell_of_nul(self.definitions[name])
+        if _is_free_text(part):
+            part |= NO_NUL | part
+        if part.get("additionalProperties"):
+            names = part.setdefault("propertyNames", {})
+            part["propertyNames"] = NO_NUL | names if _is_free_text(TEXT | names) else names
+        for word in ("items", "prefixItems", "anyOf", "oneOf", "additionalProperties"):
+            self._tell_of_nul(part.get(word))
+        for word in ("properties", "patternProperties"):
+            self._tell_of_nul(list(part.get(word, {}).values()))
 
     def refer(self, kind: Any, mode: JsonSchemaMode) -> Json:
         schema: Json = self._schemas[_key(kind), mode]
@@ -296,7 +338,7 @@ def _headers(method: str, door: str, path: str) -> list[Json]:
         headers.append(("X-Org-ID", True, {"type": "string", "format": "uuid"}))
     if door in {"member", "user"} and method == "POST":
         key = {"type": "string", "pattern": KEY_PATTERN, "description": KEY_WORDS}
-        headers.append(("Idempotency-Key", False, key))
+        headers.append(("Idempotency-Key", path in ONCE, key))
     if method in MATCHED and door != "worker":
         tags = {"type": "string", "pattern": IF_MATCH, "description": f"Takes {IF_MATCH_WORDS}"}
         headers.append(("If-Match", False, tags))
@@ -322,11 +364,15 @@ def _query_parameters(model: type[BaseModel] | None) -> list[Json]:
     ]
 
 
+def _is_free_text(schema: Json) -> bool:
+    told = {"enum", "const", "format", "pattern"} & schema.keys()
+    return schema.get("type") == "string" and not told
+
+
 def _inlined(part: Any, definitions: Json) -> Any:
     if isinstance(part, dict):
         if "$ref" in part:
             return _inlined(definitions[part["$ref"].rpartition("/")[2]], definitions)
         whole = {name: _inlined(value, definitions) for name, value in part.items()}
-        free = whole.get("type") == "string" and not {"enum", "const", "format"} & whole.keys()
-        return NO_NUL | whole if free else whole
+        return NO_NUL | whole if _is_free_text(whole) else whole
     return [_inlined(item, definitions) for item in part] if isinstance(part, list) else part

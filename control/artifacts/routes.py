@@ -14,7 +14,7 @@ from control.audit import trail
 from control.bodies import In, body, query, reply
 from control.clips.models import Clip
 from control.dmca.blocks import ARTIFACT_BLOCKED
-from control.errors import Invalid
+from control.errors import Unfit
 from control.openapi import spec
 from control.paging import Page, listed, total_of
 from control.projects.models import Project
@@ -61,14 +61,14 @@ async def _list(
 async def _register(request: Request, **owner: UUID | None) -> HTTPResponse:
     member, wanted = request.ctx.member, body(request, RegisterArtifact)
     if not wanted.key.startswith(object_key(member.organization_id) + "/"):
-        raise Invalid.at("key", "must lie in the organisation's own part of the store")
+        raise Unfit.at("key", "must lie in the organisation's own part of the store")
     head = await request.app.ctx.store.head(wanted.key)
     if head is None:
-        raise Invalid.at("key", "there is no such object")
+        raise Unfit.at("key", "there is no such object")
     # What workers store under its hash was hashed by them.
     stored = object_key(member.organization_id, "objects", wanted.sha256)
     if wanted.key != stored and await request.app.ctx.store.sha256(wanted.key) != wanted.sha256:
-        raise Invalid.at("sha256", "is not that of the object's bytes")
+        raise Unfit.at("sha256", "is not that of the object's bytes")
     async with in_transaction() as tx:
         row = await ArtifactRow.create(
             using_db=tx,

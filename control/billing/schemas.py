@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic.config import JsonDict
 
 from control.billing.models import PaymentStatus
 from control.bodies import In, Moment, Out
@@ -22,7 +23,28 @@ Unit = Annotated[
         "must be a unit of at most 16 letters, digits and / _ -, as in min or GB/month",
     ),
 ]
-Quantity = Annotated[Decimal, Field(max_digits=14, decimal_places=6, allow_inf_nan=False)]
+MOST = 99_999_999.999999
+DIGITS = "[0-9]{1,8}([.][0-9]{1,6})?$"
+Quantity = Annotated[
+    Decimal,
+    Field(max_digits=14, decimal_places=6, allow_inf_nan=False),
+    WithJsonSchema(
+        {
+            "description": "At most 8 digits before the point and 6 after it.",
+            "anyOf": [
+                {"type": "number", "minimum": -MOST, "maximum": MOST, "multipleOf": 1e-6},
+                {"type": "string", "pattern": f"^[+-]?{DIGITS}", "description": "As in -12.5."},
+            ],
+        }
+    ),
+]
+NOT_NEGATIVE: JsonDict = {
+    "anyOf": [
+        {"type": "number", "minimum": 0},
+        {"type": "string", "pattern": f"^[+]?{DIGITS}", "description": "As in 12.5."},
+    ]
+}
+NOT_A_JOBS: JsonDict = {"not": {"pattern": "^job:", "description": "Names of jobs' own events."}}
 
 
 class PutSubscription(In):
@@ -57,7 +79,16 @@ class SubscriptionOut(Out):
 class WriteUsage(In):
     """A negative quantity must name the event it `corrects`; ids with `job:` are those of jobs."""
 
-    event_id: EventId
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"quantity": NOT_NEGATIVE}},
+                {"required": ["corrects"], "properties": {"corrects": {"type": "string"}}},
+            ]
+        }
+    )
+
+    event_id: Annotated[EventId, Field(json_schema_extra=NOT_A_JOBS)]
     meter: Snake
     quantity: Quantity
     unit: Unit

@@ -11,7 +11,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from control.billing.models import UsageEvent
 from control.billing.schemas import WriteUsage
 from control.database import default
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Invalid, Unfit
 from control.jobs.models import Job
 from control.records import now
 from ray_jobs.contract import Ingested, Result
@@ -48,7 +48,7 @@ async def write(
     ------
     Conflict
         where the event id came before with other values.
-    Invalid
+    Unfit
         for ids that are the jobs', times out of the window, and corrections of nothing or of more
         than there was.
     """
@@ -68,7 +68,7 @@ async def write(
     moment = now()
     at = wanted.occurred_at or moment
     if not moment - LATE <= at <= moment + EARLY:
-        raise Invalid.at("occurred_at", f"must lie within the last {LATE.days} days")
+        raise Unfit.at("occurred_at", f"must lie within the last {LATE.days} days")
     if wanted.corrects or wanted.quantity < 0:
         await _check_correction(tx, organization_id, wanted)
     event = await UsageEvent.create(
@@ -85,11 +85,11 @@ async def _check_correction(
     ours = UsageEvent.filter(organization_id=organization_id).using_db(tx)
     original = await ours.filter(event_id=wanted.corrects).select_for_update().get_or_none()
     if original is None or original.meter != wanted.meter or original.unit != wanted.unit:
-        raise Invalid.at("corrects", "there is no such event of this meter and unit")
+        raise Unfit.at("corrects", "there is no such event of this meter and unit")
     corrections = await ours.filter(corrects=wanted.corrects)
     left = original.quantity + sum(line.quantity for line in corrections) + wanted.quantity
     if left < 0:
-        raise Invalid.at("quantity", "takes away more than the event had")
+        raise Unfit.at("quantity", "takes away more than the event had")
 
 
 async def sums(

@@ -7,7 +7,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from control.access import Member
 from control.branding.models import AssetStatus, BrandAsset, BrandKit, BrandKitVersion
-from control.errors import Invalid
+from control.errors import Unfit
 from control.jobs.models import Job, JobState
 from control.records import now
 from control.settings import Settings
@@ -52,14 +52,14 @@ async def advance(tx: BaseDBAsyncClient, kit: BrandKit) -> None:
 
 
 async def check_slots(tx: BaseDBAsyncClient, kit: BrandKit, changes: dict[str, Any]) -> None:
-    """Raise `Invalid` for a slot that names no ready asset of its kind."""
+    """Raise `Unfit` for a slot that names no ready asset of its kind."""
     for slot, kind in SLOTS.items():
         if asset_id := changes.get(slot):
             there = BrandAsset.filter(
                 id=asset_id, kit_id=kit.id, kind=kind, status=AssetStatus.READY, deleted_at=None
             )
             if not await there.using_db(tx).exists():
-                raise Invalid.at(slot, f"names no {kind} of this kit that is ready")
+                raise Unfit.at(slot, f"names no {kind} of this kit that is ready")
 
 
 async def keep_asset(tx: BaseDBAsyncClient, _job: Job, result: AssetChecked) -> None:
@@ -97,7 +97,7 @@ async def brand_for(
 
     Raises
     ------
-    Invalid
+    Unfit
         where the organisation has no such kit or version.
     """
     if unasked:
@@ -112,7 +112,7 @@ async def brand_for(
     found = await rows.first()
     if found is None:
         at = "brand_kit_version" if version else "brand_kit_id"
-        raise Invalid.at(at, "the organisation has no such brand kit")
+        raise Unfit.at(at, "the organisation has no such brand kit")
     return Brand.model_validate(found.brand), dict(found.subtitle_style)
 
 

@@ -1,6 +1,5 @@
 """`/v1/branding/brand-kits`: kits, and the watermarks, fonts, intros and outros they hold."""
 
-from typing import Any
 from uuid import UUID, uuid4
 
 from sanic import Blueprint, HTTPResponse, Request
@@ -11,6 +10,7 @@ from control.bodies import body, query, reply
 from control.branding.kits import DRAWN, SLOTS, advance, check_slots, keep_version
 from control.branding.models import AssetStatus, BrandAsset, BrandKit
 from control.branding.schemas import (
+    ACCEPTED,
     AssetOut,
     AssetQuery,
     CreateKit,
@@ -20,30 +20,17 @@ from control.branding.schemas import (
     PresignedAsset,
     RegisterAsset,
 )
-from control.clips.cuts import style_of
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Invalid, Unfit
 from control.jobs.queue import enqueue
 from control.openapi import spec
 from control.paging import Page, listed, listing, total_of
 from control.paths import word
 from control.records import amend, check_if_match, find, now
-from control.settings import Settings
-from ray_jobs.contract import AssetKind, CheckAsset, object_key
+from ray_jobs.contract import CheckAsset, object_key
 
 blueprint = Blueprint("branding", url_prefix="/branding/brand-kits")
 
 PRESIGN_S = 900
-PICTURES = ("image/png", "image/webp", "image/jpeg")
-FILMS = ("video/mp4", "video/quicktime", "video/webm", "video/x-matroska")
-FONTS = ("font/ttf", "font/otf", "font/sfnt", "application/x-font-ttf", "application/x-font-otf")
-# Largest size, and the types that may be sent; what the bytes are is decided by the bytes.
-ACCEPTED: dict[AssetKind, tuple[int, tuple[str, ...]]] = {
-    "watermark": (10 * 2**20, PICTURES),
-    "logo": (10 * 2**20, PICTURES),
-    "font": (20 * 2**20, FONTS),
-    "intro": (512 * 2**20, FILMS),
-    "outro": (512 * 2**20, FILMS),
-}
 
 
 @blueprint.post("/")
@@ -51,7 +38,6 @@ ACCEPTED: dict[AssetKind, tuple[int, tuple[str, ...]]] = {
 async def create_brand_kit(request: Request) -> HTTPResponse:
     """Begin a brand kit; its assets are uploaded afterwards."""
     member, wanted = request.ctx.member, body(request, CreateKit)
-    _check_style(wanted.subtitle_style, request.app.ctx.settings)
     async with in_transaction() as tx:
         if wanted.is_default:
             await BrandKit.of(member).using_db(tx).update(is_default=False, updated_at=now())
@@ -85,8 +71,6 @@ async def change_brand_kit(request: Request, brand_kit_id: UUID) -> HTTPResponse
     """Change a kit; a change that renderings show makes a new version."""
     member, patch = request.ctx.member, body(request, KitPatch)
     changes = patch.model_dump(mode="json", exclude_unset=True)
-    if patch.subtitle_style:
-        _check_style(patch.subtitle_style, request.app.ctx.settings)
     async with in_transaction() as tx:
         kit = await find(BrandKit.of(member).using_db(tx).select_for_update(), brand_kit_id)
         await check_slots(tx, kit, changes)
@@ -146,7 +130,7 @@ async def register_brand_asset(request: Request, brand_kit_id: UUID) -> HTTPResp
     wanted = body(request, RegisterAsset)
     kit = await find(BrandKit.of(member), brand_kit_id)
     if not wanted.key.startswith(_uploads(member.organization_id, brand_kit_id) + "/"):
-        raise Invalid.at("key", "must be one that assets:presign gave for this kit")
+        raise Unfit.at("key", "must be one that assets:presign gave for this kit")
     if await request.app.ctx.store.head(wanted.key) is None:
         raise Conflict("The bytes have not arrived: upload them first.", code="not_uploaded")
     async with in_transaction() as tx:
@@ -209,11 +193,6 @@ async def delete_brand_asset(request: Request, brand_kit_id: UUID, asset_id: UUI
 
 def _uploads(organization_id: UUID, kit_id: UUID | str) -> str:
     return object_key(organization_id, "uploads", "brand", str(kit_id))
-
-
-def _check_style(overrides: dict[str, Any], settings: Settings) -> None:
-    """Raise `Invalid` for overrides that no subtitle style has."""
-    style_of(None, overrides, settings, at="subtitle_style")
 
 
 async def _shown(request: Request, asset: BrandAsset) -> AssetOut:

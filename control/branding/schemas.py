@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from control.bodies import In, Out, Patch
 from control.branding.models import AssetStatus
@@ -19,8 +19,21 @@ from ray_jobs.contract import (
     Placement,
     Problem,
     Sha256,
+    StyleChanges,
     Truth,
 )
+
+PICTURES = ("image/png", "image/webp", "image/jpeg")
+FILMS = ("video/mp4", "video/quicktime", "video/webm", "video/x-matroska")
+FONTS = ("font/ttf", "font/otf", "font/sfnt", "application/x-font-ttf", "application/x-font-otf")
+# Largest size, and the types that may be sent; what the bytes are is decided by the bytes.
+ACCEPTED: dict[AssetKind, tuple[int, tuple[str, ...]]] = {
+    "watermark": (10 * 2**20, PICTURES),
+    "logo": (10 * 2**20, PICTURES),
+    "font": (20 * 2**20, FONTS),
+    "intro": (512 * 2**20, FILMS),
+    "outro": (512 * 2**20, FILMS),
+}
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 ColourName = Annotated[
@@ -42,7 +55,7 @@ class CreateKit(In):
     name: Name
     is_default: Truth = False
     colors: Palette = {}
-    subtitle_style: dict[str, Any] = {}
+    subtitle_style: StyleChanges = {}
     placement: Placement = Placement()
 
 
@@ -54,7 +67,7 @@ class KitPatch(Patch):
     name: Name | None = None
     is_default: Truth | None = None
     colors: Palette | None = None
-    subtitle_style: dict[str, Any] | None = None
+    subtitle_style: StyleChanges | None = None
     placement: Placement | None = None
     watermark_asset_id: UUID | None = None
     logo_asset_id: UUID | None = None
@@ -79,6 +92,23 @@ class KitOut(Out):
 
 
 class PresignAsset(In):
+    """Each kind has its media types, and a size that is the largest."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {
+                    "properties": {
+                        "kind": {"const": kind},
+                        "content_type": {"enum": list(types)},
+                        "size_bytes": {"maximum": max_bytes},
+                    }
+                }
+                for kind, (max_bytes, types) in ACCEPTED.items()
+            ]
+        }
+    )
+
     kind: AssetKind
     filename: Annotated[str, Field(min_length=1, max_length=255)]
     content_type: MediaType

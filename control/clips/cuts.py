@@ -3,11 +3,9 @@
 from bisect import bisect_left
 from typing import Any
 
-from pydantic import ValidationError
-
 from control.access import Member
 from control.clips.models import Clip
-from control.errors import Invalid, pointed
+from control.errors import Unfit
 from control.settings import Settings
 from control.transcripts.models import Transcript
 from control.videos.models import Video
@@ -22,26 +20,10 @@ from ray_jobs.contract import (
 )
 
 
-def style_of(
-    preset: str | None, overrides: dict[str, Any], settings: Settings, *, of: str = "preset",
-    at: str = "overrides",
-) -> SubtitleStyle:  # fmt: skip
-    """A preset with overrides, resolved to values; `of` and `at` name them in what is refused.
-
-    Raises
-    ------
-    Invalid
-        for an unknown preset or a value that is out of range.
-    """
-    name = preset or settings.subtitle_preset
-    if name not in SUBTITLE_PRESETS:
-        known = ", ".join(sorted(SUBTITLE_PRESETS))
-        raise Invalid.at(of, f"must be one of {known}")
-    try:
-        return SubtitleStyle.model_validate(SUBTITLE_PRESETS[name].model_dump() | overrides)
-    except ValidationError as error:
-        found = [{**e, "at": f"{at}.{e['at']}"} for e in pointed(error)]
-        raise Invalid(errors=found) from None
+def style_of(preset: str | None, changes: dict[str, Any], settings: Settings) -> SubtitleStyle:
+    """A preset, the deployment's where none is named, with what shall be different from it."""
+    whole = SUBTITLE_PRESETS[preset or settings.subtitle_preset].model_dump()
+    return SubtitleStyle.model_validate(whole | changes)
 
 
 async def transcript_of(member: Member, video: Video) -> Transcript | None:
@@ -73,19 +55,19 @@ def trimmed(
 
     Raises
     ------
-    Invalid
+    Unfit
         for ends that lie outside the video or in the wrong order.
     """
     ends = {name: changes.get(name, getattr(clip, name)) for name in ("start_s", "end_s")}
     words = [word for segment in segments for word in segment.words]
     if not ends["start_s"] < ends["end_s"] <= (video.duration_s or ends["end_s"]) + 0.1:
-        raise Invalid.at("end_s", "the clip must end after its start and within the video")
+        raise Unfit.at("end_s", "the clip must end after its start and within the video")
     for name in ends.keys() & changes.keys():
         if snap:
             ends[name] = snapped(ends[name], words, start=name == "start_s")
     start_s, end_s = ends["start_s"], ends["end_s"]
     if start_s >= end_s:
-        raise Invalid.at("end_s", "no word lies between these ends: send snap none to keep them")
+        raise Unfit.at("end_s", "no word lies between these ends: send snap none to keep them")
     inside = [word for word in words if start_s <= word.start_s and word.end_s <= end_s]
     if not inside:
         return ends

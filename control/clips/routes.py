@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
 from sanic import Blueprint, HTTPResponse, Request, empty
 from tortoise.transactions import in_transaction
 
@@ -27,7 +26,7 @@ from control.clips.schemas import (
     StyleClip,
 )
 from control.dmca.blocks import refuse_held
-from control.errors import Invalid, pointed
+from control.errors import Unfit
 from control.jobs.models import Job, JobState
 from control.jobs.queue import enqueue, refuse_busy
 from control.jobs.schemas import JobOut, accepted
@@ -39,7 +38,7 @@ from control.transcripts.models import Transcript
 from control.videos.models import Video
 from control.videos.source import source_of
 from control.webhooks.outbox import emit
-from ray_jobs.contract import ClipEdit, FindClips, JobKind, ScoreWeights, Segment, StyleSubtitles
+from ray_jobs.contract import ClipEdit, FindClips, JobKind, Segment, StyleSubtitles
 
 blueprint = Blueprint("clips")
 ORDERS = {"rank": ("rank", "id"), "score": ("-score", "id"), "start": ("start_s", "id")}
@@ -54,24 +53,19 @@ async def _generate(request: Request, video_id: UUID | str) -> HTTPResponse:
     video = await find(Video.of(member), video_id)
     source = source_of(video)
     if video.duration_s is not None and wanted.range_start_s >= video.duration_s:
-        raise Invalid.at("range_start_s", f"the video ends at {video.duration_s} s")
+        raise Unfit.at("range_start_s", f"the video ends at {video.duration_s} s")
     if wanted.opinion and settings.writer is None:
-        raise Invalid.at("opinion", "the deployment has no language model: set CUTROOM_LLM_URL")
+        raise Unfit.at("opinion", "the deployment has no language model: set CUTROOM_LLM_URL")
     transcript = (
         await Transcript.of(member).filter(video_id=video.id).order_by("-made_at", "id").first()
     )
-    try:
-        weights = ScoreWeights.model_validate(settings.weights.model_dump() | wanted.weights)
-    except ValidationError as error:
-        wrong = [{**e, "at": f"weights.{e['at']}"} for e in pointed(error)]
-        raise Invalid(errors=wrong) from None
     order = FindClips(
         source=source,
         segments=[Segment.model_validate(s) for s in transcript.segments] if transcript else [],
         rough=transcript.rough if transcript else False,
         language=transcript.language if transcript else None,
         transcript_id=transcript.id if transcript else None,
-        weights=weights,
+        weights=settings.weights.model_copy(update=dict(wanted.weights)),
         opinion=settings.writer if wanted.opinion else None,
         **wanted.model_dump(exclude={"weights", "opinion", "force"}),
     )
@@ -191,15 +185,15 @@ async def change_clip(request: Request, clip_id: UUID) -> HTTPResponse:
 
 
 def _check_length(clip: Clip, changes: dict[str, Any], patch: ClipPatch) -> None:
-    """Raise `Invalid` for edits outside the clip, and for a clip of which too little is left."""
+    """Raise `Unfit` for edits outside the clip, and for a clip of which too little is left."""
     start_s, end_s = changes.get("start_s", clip.start_s), changes.get("end_s", clip.end_s)
     sent = patch.edits or []
     if any(edit.start_s < start_s - EDGE_S or edit.end_s > end_s + EDGE_S for edit in sent):
-        raise Invalid.at("edits", "an edit must lie within the clip")
+        raise Unfit.at("edits", "an edit must lie within the clip")
     edits = [ClipEdit.model_validate(edit) for edit in changes.get("edits", clip.edits)]
     if playing_s(edits, start_s, end_s) < MIN_PLAYING_S:
         at = "edits" if patch.edits is not None else "end_s"
-        raise Invalid.at(at, f"at least {MIN_PLAYING_S} s of the clip must be left")
+        raise Unfit.at(at, f"at least {MIN_PLAYING_S} s of the clip must be left")
 
 
 async def _stale(clip: Clip) -> list[StaleArtifact]:

@@ -1,7 +1,7 @@
 """What a clip looks like from outside, and how clips are asked for."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, computed_field, model_validator
@@ -10,10 +10,25 @@ from control.artifacts.schemas import StaleArtifact
 from control.bodies import In, Out, Patch
 from control.clips.cuts import playing_s
 from control.clips.models import ClipStatus
-from ray_jobs.contract import Aspect, ClipEdit, CropPoint, Layout, ScorePart, SubtitleStyle, Truth
+from ray_jobs.contract import (
+    Aspect,
+    ClipEdit,
+    CropPoint,
+    Layout,
+    ScorePart,
+    StyleChanges,
+    SubtitlePreset,
+    SubtitleStyle,
+    Truth,
+)
 
 Tag = Annotated[str, Field(min_length=1, max_length=50)]
 Tags = Annotated[list[Tag], Field(max_length=20), AfterValidator(lambda tags: sorted(set(tags)))]
+
+WeightName = Literal[
+    "hook", "meaning", "completeness", "topic", "speech", "energy", "dynamics", "motion",
+    "saliency", "pacing", "length", "opinion",
+]  # fmt: skip
 
 
 class GenerateClips(In):
@@ -30,7 +45,7 @@ class GenerateClips(In):
     range_start_s: float = Field(default=0.0, ge=0)
     range_end_s: float | None = Field(default=None, gt=0)
     keywords: Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=50)] = []
-    weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = {}
+    weights: dict[WeightName, Annotated[float, Field(ge=0, le=100)]] = {}
     tighten: Truth = False
     opinion: Truth = False
     force: Truth = False
@@ -78,8 +93,8 @@ class ClipQuery(In):
 class StyleClip(In):
     """A preset's name, and what shall be different from it."""
 
-    preset: Annotated[str, Field(max_length=64)] | None = None
-    overrides: dict[str, Any] = {}
+    preset: SubtitlePreset | None = None
+    overrides: StyleChanges = {}
     aspect: Aspect = "9:16"
     layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)

@@ -17,7 +17,7 @@ from control.clips.models import Clip
 from control.dmca.models import STRIKE_LIFE, DmcaBlock, DmcaNotice
 from control.dmca.models import NoticeStatus as S
 from control.dmca.schemas import Claim, Material, NoticePatch
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Unfit
 from control.jobs import lifecycle
 from control.jobs.models import Job, JobState
 from control.jobs.states import TERMINAL, Move
@@ -69,7 +69,7 @@ async def submit(tx: BaseDBAsyncClient, member: Member, claim: Claim) -> DmcaNot
 
     Raises
     ------
-    Invalid
+    Unfit
         for material that is not the organisation's.
     """
     shas, lacking = await _shas(tx, member, claim.material), missing(claim)
@@ -93,7 +93,7 @@ async def change(
     ------
     Conflict
         for moves the status does not allow, with those it does, and for restoring too early.
-    Invalid
+    Unfit
         for material that is not the organisation's.
     """
     before = notice.status
@@ -105,7 +105,7 @@ async def change(
     if patch.counter_notice is not None:
         wanted = wanted or S.COUNTER_RECEIVED
         if wanted is not S.COUNTER_RECEIVED:
-            raise Invalid.at("status", "a counter-notice makes it counter_received")
+            raise Unfit.at("status", "a counter-notice makes it counter_received")
     if wanted is not None and wanted != notice.status:
         await _move(tx, member, notice, wanted, patch)
     elif notice.status != before:
@@ -171,7 +171,7 @@ async def _move(
             await _disable(tx, member, notice)
         case S.COUNTER_RECEIVED:
             if patch.counter_notice is None:
-                raise Invalid.at("counter_notice", "is what counter_received stands for")
+                raise Unfit.at("counter_notice", "is what counter_received stands for")
             notice.counter_notice = patch.counter_notice.model_dump(mode="json")
             notice.restore_not_before = business_day(today, NOT_BEFORE_DAYS)
             notice.restore_not_after = business_day(today, NOT_AFTER_DAYS)
@@ -213,7 +213,7 @@ async def _shas(tx: BaseDBAsyncClient, member: Member, material: Material | None
 
     Raises
     ------
-    Invalid
+    Unfit
         where the organisation has no such thing, or its bytes have not arrived.
     """
     if material is None:
@@ -230,7 +230,7 @@ async def _shas(tx: BaseDBAsyncClient, member: Member, material: Material | None
         video = await Video.of(member).using_db(tx).get_or_none(id=video_id)
         shas |= {video.sha256} if video and video.sha256 else set()
     if not shas:
-        raise Invalid.at("claim.material", "names nothing that the organisation has")
+        raise Unfit.at("claim.material", "names nothing that the organisation has")
     return sorted(shas)
 
 

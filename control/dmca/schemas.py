@@ -4,9 +4,9 @@ from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import Field, computed_field, model_validator
+from pydantic import ConfigDict, Field, computed_field, model_validator
 
-from control.bodies import In, Out, Patch
+from control.bodies import In, Out, Patch, exactly_one
 from control.dmca.models import STRIKE_LIFE, NoticeStatus
 from control.users.schemas import Email
 from ray_jobs.contract import Truth
@@ -24,6 +24,8 @@ class Contact(In):
 
 class Material(In):
     """What is to be taken down and where it lies: name a video, a clip or an artifact."""
+
+    model_config = ConfigDict(json_schema_extra=exactly_one("video_id", "clip_id", "artifact_id"))
 
     video_id: UUID | None = None
     clip_id: UUID | None = None
@@ -66,6 +68,15 @@ class CounterNotice(In):
 
 class NoticePatch(Patch):
     """Supply what was missing, add the counter-notice, or move the notice on."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"counter_notice": False}},
+                {"properties": {"status": {"const": NoticeStatus.COUNTER_RECEIVED.value}}},
+            ]
+        }
+    )
 
     claim: Claim | None = None
     status: NoticeStatus | None = None

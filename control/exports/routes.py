@@ -12,7 +12,7 @@ from control.bodies import body, reply
 from control.branding.kits import brand_for
 from control.clips.cuts import cut_of, style_of, words_of
 from control.clips.models import Clip, ClipStatus
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Unfit
 from control.exports.schemas import Exporting, ExportPreset, ExportProject
 from control.jobs.queue import enqueue
 from control.jobs.schemas import COMPUTED, accepted
@@ -67,11 +67,11 @@ async def _clips(member: Member, project: Project, wanted: ExportProject) -> lis
     missing = set(wanted.clip_ids or ()) - {clip.id for clip in clips}
     if missing:
         names = ", ".join(str(clip_id) for clip_id in sorted(missing))
-        raise Invalid.at("clip_ids", f"the project has no clip {names}")
+        raise Unfit.at("clip_ids", f"the project has no clip {names}")
     if not clips:
         raise Conflict("The project has no clips: generate some first.", code="no_clips")
     if len(clips) > MAX_CLIPS:
-        raise Invalid.at("clip_ids", f"name at most {MAX_CLIPS} clips")
+        raise Unfit.at("clip_ids", f"name at most {MAX_CLIPS} clips")
     return clips
 
 
@@ -83,10 +83,8 @@ async def _order(
     form = _form(wanted, settings)
     same = None
     if wanted.subtitle_preset or wanted.subtitle_overrides:
-        same = style_of(
-            wanted.subtitle_preset, brand_style | wanted.subtitle_overrides, settings,
-            of="subtitle_preset", at="subtitle_overrides",
-        )  # fmt: skip
+        changes = brand_style | wanted.subtitle_overrides
+        same = style_of(wanted.subtitle_preset, changes, settings)
     default = style_of(None, brand_style, settings)
     cuts = []
     for clip in clips:
@@ -104,8 +102,6 @@ def _form(wanted: ExportProject, settings: Settings) -> dict[str, Any]:
     if wanted.preset is None:
         loudness = wanted.loudness or settings.loudness
         return asked | {"loudness": loudness, "safe_area": OPEN}
-    if wanted.preset not in PLATFORMS:
-        raise Invalid.at("preset", f"must be one of {', '.join(PLATFORMS)}")
     given = {name: asked[name] for name in asked.keys() & wanted.model_fields_set}
     if wanted.loudness is None:
         given.pop("loudness", None)

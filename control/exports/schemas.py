@@ -1,13 +1,24 @@
 """How an export is asked for."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
-from ray_jobs.contract import Aspect, EncoderName, Layout, Loudness, Platform, QaGate, Truth
+from ray_jobs.contract import (
+    Aspect,
+    EncoderName,
+    Layout,
+    Loudness,
+    Platform,
+    PlatformName,
+    QaGate,
+    StyleChanges,
+    SubtitlePreset,
+    Truth,
+)
 
 
 class ExportProject(In):
@@ -25,9 +36,9 @@ class ExportProject(In):
     layout: Layout = "track"
     height: int = Field(default=1920, ge=64, le=4320)
     burn_subtitles: Truth = True
-    preset: Annotated[str, Field(max_length=64)] | None = None
-    subtitle_preset: Annotated[str, Field(max_length=64)] | None = None
-    subtitle_overrides: dict[str, Any] = {}
+    preset: PlatformName | None = None
+    subtitle_preset: SubtitlePreset | None = None
+    subtitle_overrides: StyleChanges = {}
     loudness: Loudness | None = None
     brand_kit_id: UUID | None = None
     brand_kit_version: int | None = Field(default=None, ge=1)

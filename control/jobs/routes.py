@@ -89,6 +89,6 @@ async def _move(request: Request, job_id: str, wanted: Move) -> HTTPResponse:
 @spec(body=Report, returns=ReportAnswer)
 async def report_job(request: Request, job_id: UUID) -> HTTPResponse:
     """A worker's report; the answer is what it shall do."""
-    report = body(request, Report, strict=True)
+    report = body(request, Report)
     answer = await accept_report(request.app.ctx.settings, job_id, request.ctx.worker_token, report)
     return reply(ReportAnswer(directive=answer))

@@ -9,7 +9,7 @@ from tortoise.transactions import in_transaction
 
 from control.access import Member
 from control.bodies import body, query, reply
-from control.errors import Forbidden, Invalid
+from control.errors import Forbidden, Unfit
 from control.observability.models import MetricPoint, MetricSeries
 from control.observability.schemas import (
     MetricQuery,
@@ -41,7 +41,7 @@ async def send_metrics(request: Request) -> HTTPResponse:
     moment = now()
     for number, point in enumerate(wanted.points):
         if point.at and not moment - OLDEST <= point.at <= moment + NEWEST:
-            raise Invalid.at(f"points.{number}.at", "must lie within the last 90 days")
+            raise Unfit.at(f"points.{number}.at", "must lie within the last 90 days")
     async with in_transaction() as tx:
         series = await _series(tx, member, wanted.points)
         await MetricPoint.bulk_create(

@@ -8,7 +8,7 @@ from tortoise.transactions import in_transaction
 
 from control.access import Member, Role
 from control.audit import trail
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Unfit
 from control.organizations.models import Membership, MemberStatus, Organization
 from control.organizations.schemas import AddMember, MemberPatch
 from control.records import amend, find
@@ -89,7 +89,7 @@ async def _person(tx: BaseDBAsyncClient, wanted: AddMember) -> User:
     if wanted.user_id is not None:
         user = await User.filter(id=wanted.user_id, is_active=True).using_db(tx).get_or_none()
         if user is None:
-            raise Invalid.at("user_id", "nobody has this id")
+            raise Unfit.at("user_id", "nobody has this id")
         return user
     email = wanted.email or ""
     user, _ = await User.get_or_create(

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from control.access import Role
-from control.bodies import In, Out, Patch
+from control.bodies import In, Out, Patch, exactly_one
 from control.organizations.models import MemberStatus
 from control.users.schemas import Email, PersonName
 
@@ -28,6 +28,8 @@ class AddMember(In):
 
     `status` may hold somebody back as `invited`; who has no password yet always is.
     """
+
+    model_config = ConfigDict(json_schema_extra=exactly_one("user_id", "email"))
 
     user_id: UUID | None = None
     email: Email | None = None

@@ -17,7 +17,7 @@ Text = Annotated[str, Field(max_length=10_000)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Seconds = Annotated[float, Field(ge=0, le=1e6)]
 Url = Annotated[
-    str, Field(max_length=2048), Like(r"^https?://", "must begin with https:// or http://")
+    str, Field(max_length=2048), Like(r"^https?://[^\x00]*$", "must begin with https:// or http://")
 ]
 Box = Annotated[list[Share], Field(min_length=4, max_length=4)]
 """Left, top, width, height as shares of the picture."""

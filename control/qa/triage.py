@@ -10,7 +10,7 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from control.access import Member
 from control.artifacts.models import ArtifactRow
 from control.audit import trail
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Invalid, Unfit
 from control.organizations.models import Membership, MemberStatus
 from control.qa.models import FindingStatus as S
 from control.qa.models import QaFinding, QaRun, Severity
@@ -53,7 +53,7 @@ async def report(
 
     Raises
     ------
-    Invalid
+    Unfit
         for an assignee who is no active member and artifacts that are not the organisation's.
     """
     await check_assignee(tx, member, wanted.assignee_id)
@@ -137,16 +137,16 @@ def _told(
 async def check_assignee(
     tx: BaseDBAsyncClient, member: Member, assignee_id: UUID | None, at: str = "assignee_id"
 ) -> None:
-    """Raise `Invalid` unless this is an active member, or nobody."""
+    """Raise `Unfit` unless this is an active member, or nobody."""
     ours = Membership.filter(organization_id=member.organization_id, status=MemberStatus.ACTIVE)
     if assignee_id and not await ours.filter(user_id=assignee_id).using_db(tx).exists():
-        raise Invalid.at(at, "must be an active member of the organisation")
+        raise Unfit.at(at, "must be an active member of the organisation")
 
 
 async def check_artifacts(tx: BaseDBAsyncClient, member: Member, at: str, ids: list[UUID]) -> None:
-    """Raise `Invalid` unless all of these artifacts are the organisation's."""
+    """Raise `Unfit` unless all of these artifacts are the organisation's."""
     if ids and await ArtifactRow.of(member).filter(id__in=ids).using_db(tx).count() < len(set(ids)):
-        raise Invalid.at(at, "names an artifact that is not there")
+        raise Unfit.at(at, "names an artifact that is not there")
 
 
 async def verdict(tx: BaseDBAsyncClient, run: QaRun) -> str:

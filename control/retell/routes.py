@@ -10,7 +10,7 @@ from control.audit import trail
 from control.bodies import body, reply
 from control.clips.cuts import style_of
 from control.dmca.blocks import refuse_held
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Unfit
 from control.jobs.models import Job
 from control.jobs.queue import enqueue
 from control.jobs.schemas import COMPUTED, accepted
@@ -170,7 +170,7 @@ async def _video(member: Member, project: Project, wanted: RetellProject) -> Vid
     if wanted.video_id is not None:
         video = await rows.get_or_none(id=wanted.video_id)
         if video is None:
-            raise Invalid.at("video_id", "the project has no such video")
+            raise Unfit.at("video_id", "the project has no such video")
         return video
     videos = await rows.filter(object__isnull=False).order_by("created_at", "id").limit(2)
     if not videos:
@@ -181,7 +181,7 @@ async def _video(member: Member, project: Project, wanted: RetellProject) -> Vid
             )
         raise Conflict("The project has no video yet.", code="no_videos")
     if len(videos) > 1:
-        raise Invalid.at("video_id", "the project has several videos: name one")
+        raise Unfit.at("video_id", "the project has several videos: name one")
     return videos[0]
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -21,8 +21,11 @@ from ray_jobs.contract import (
     ScriptSentence,
     Share,
     Spoken,
+    StyleChanges,
+    SubtitlePreset,
     Truth,
     VoiceName,
+    apart,
 )
 
 Target = Annotated[float, Field(ge=1, le=1800)]
@@ -40,6 +43,8 @@ class RetellProject(In):
     finds something as grave as that: its film is kept as `retell_held`.
     """
 
+    model_config = apart("target_s", "ratio")
+
     video_id: UUID | None = None
     title: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     target_s: Target | None = None
@@ -51,8 +56,8 @@ class RetellProject(In):
     aspect: Aspect = "16:9"
     height: int = Field(default=1080, ge=64, le=4320)
     burn_subtitles: Truth = True
-    preset: Annotated[str, Field(max_length=64)] | None = None
-    overrides: dict[str, Any] = {}
+    preset: SubtitlePreset | None = None
+    overrides: StyleChanges = {}
     loudness: Loudness | None = None
     ducking: Ducking | None = None
     encoder: Literal["auto", "nvenc", "x264"] = "auto"

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from control.errors import Invalid
+from control.errors import Unfit
 from control.retell.schemas import RetellPatch, SentencePatch
 from ray_jobs.contract import ScriptSentence
 
@@ -14,7 +14,7 @@ def mended(
 
     Raises
     ------
-    Invalid
+    Unfit
         pointing at a sentence or a segment that does not exist, or at an order that is none.
     """
     sentences = {sentence.id: sentence for sentence in script}
@@ -22,13 +22,13 @@ def mended(
         sentences[change.id] = _changed(sentences, change, f"sentences.{number}", segment_ids)
     for number, name in enumerate(patch.remove):
         if sentences.pop(name, None) is None:
-            raise Invalid.at(f"remove.{number}", "there is no such sentence")
+            raise Unfit.at(f"remove.{number}", "there is no such sentence")
     if not sentences:
-        raise Invalid.at("remove", "a retelling needs at least one sentence")
+        raise Unfit.at("remove", "a retelling needs at least one sentence")
     if patch.order is None:
         return list(sentences.values())
     if sorted(patch.order) != sorted(sentences):
-        raise Invalid.at("order", "must name every sentence that stays, each once")
+        raise Unfit.at("order", "must name every sentence that stays, each once")
     return [sentences[name] for name in patch.order]
 
 
@@ -39,9 +39,9 @@ def _changed(
     segment_ids: Collection[str],
 ) -> ScriptSentence:
     if change.id not in sentences:
-        raise Invalid.at(f"{at}.id", "there is no such sentence")
+        raise Unfit.at(f"{at}.id", "there is no such sentence")
     for name in change.segment_ids or ():
         if name not in segment_ids:
-            raise Invalid.at(f"{at}.segment_ids", f"the transcript has no segment {name}")
+            raise Unfit.at(f"{at}.segment_ids", f"the transcript has no segment {name}")
     fields = change.model_dump(exclude_unset=True, exclude_none=True, exclude={"id"})
     return sentences[change.id].model_copy(update=fields)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from difflib import SequenceMatcher
 from typing import Any
 
-from control.errors import Invalid
+from control.errors import Unfit
 from control.transcripts.schemas import SegmentPatch, Split, TranscriptPatch
 from ray_jobs.contract import Segment, Word
 
@@ -25,14 +25,14 @@ def mended(segments: list[Segment], patches: list[SegmentPatch]) -> list[Segment
 
     Raises
     ------
-    Invalid
+    Unfit
         naming a patch whose segment does not exist.
     """
     wanted = {patch.id: patch for patch in patches}
     known = {segment.id for segment in segments}
     for number, patch in enumerate(patches):
         if patch.id not in known:
-            raise Invalid.at(f"segments.{number}.id", "there is no such segment")
+            raise Unfit.at(f"segments.{number}.id", "there is no such segment")
     return [_apply(s, wanted[s.id]) if s.id in wanted else s for s in segments]
 
 
@@ -41,13 +41,13 @@ def renamed(segments: list[Segment], names: Mapping[str, str]) -> list[Segment]:
 
     Raises
     ------
-    Invalid
+    Unfit
         for a speaker who does not speak.
     """
     speaking = {segment.speaker for segment in segments}
     for name in names:
         if name not in speaking:
-            raise Invalid.at("speakers", f"nobody is called {name}")
+            raise Unfit.at("speakers", f"nobody is called {name}")
     return [
         s.model_copy(update={"speaker": names.get(s.speaker, s.speaker)}) if s.speaker else s
         for s in segments
@@ -59,14 +59,14 @@ def split(segments: list[Segment], at: Split) -> list[Segment]:
 
     Raises
     ------
-    Invalid
+    Unfit
         where there is no such segment, or the word is its first or not in it.
     """
     place = _place(segments, at.segment_id, "splits")
     whole = segments[place]
     cut = next((n for n, word in enumerate(whole.words) if word.id == at.before_word_id), 0)
     if not cut:
-        raise Invalid.at("splits", f"{at.before_word_id} is no word inside {at.segment_id}")
+        raise Unfit.at("splits", f"{at.before_word_id} is no word inside {at.segment_id}")
     first, second = whole.words[:cut], whole.words[cut:]
     halves = [
         whole.model_copy(update={"words": first, "end_s": first[-1].end_s, "text": _text(first)}),
@@ -87,13 +87,13 @@ def merge(segments: list[Segment], ids: list[str]) -> list[Segment]:
 
     Raises
     ------
-    Invalid
+    Unfit
         where they do not follow one another in this order.
     """
     place = _place(segments, ids[0], "merges")
     parts = segments[place : place + len(ids)]
     if [part.id for part in parts] != ids:
-        raise Invalid.at("merges", "segments must follow one another, in their order")
+        raise Unfit.at("merges", "segments must follow one another, in their order")
     words = [word for part in parts for word in part.words]
     joined = parts[0].model_copy(
         update={
@@ -124,7 +124,7 @@ def diff(before: list[Segment], after: list[Segment]) -> list[dict[str, Any]]:
 def _place(segments: list[Segment], name: str, at: str) -> int:
     found = next((n for n, segment in enumerate(segments) if segment.id == name), None)
     if found is None:
-        raise Invalid.at(at, f"there is no segment {name}")
+        raise Unfit.at(at, f"there is no segment {name}")
     return found
 
 

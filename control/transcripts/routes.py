@@ -15,7 +15,7 @@ from control.audit import trail
 from control.bodies import body, query, reply
 from control.clips.models import Clip
 from control.dmca.blocks import refuse_held
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Unfit
 from control.jobs.queue import enqueue
 from control.jobs.schemas import JobOut, accepted
 from control.openapi import spec
@@ -201,7 +201,7 @@ async def align_transcript(request: Request, video_id: UUID, transcript_id: str)
         )
     known = {segment["id"] for segment in transcript.segments}
     if unknown := [name for name in wanted.segment_ids or () if name not in known]:
-        raise Invalid.at("segment_ids", f"there is no segment {unknown[0]}")
+        raise Unfit.at("segment_ids", f"there is no segment {unknown[0]}")
     order = Align(
         source=source_of(video),
         transcript_id=transcript.id,

@@ -14,7 +14,7 @@ from control.audit import trail
 from control.billing.subscriptions import reserve
 from control.bodies import body, query, reply
 from control.dmca.blocks import ARTIFACT_BLOCKED, is_blocked, refuse_held
-from control.errors import Conflict, Invalid, LegalReasons
+from control.errors import Conflict, Invalid, LegalReasons, Unfit
 from control.jobs.models import Job
 from control.jobs.queue import enqueue, refuse_busy
 from control.jobs.schemas import JobOut, accepted
@@ -56,7 +56,7 @@ async def ingest_video(request: Request, word: str) -> HTTPResponse:  # noqa: AR
     if isinstance(wanted, IngestArtifact):
         return await _from_artifact(member, settings, project, wanted)
     if wanted.size_bytes > settings.max_upload_bytes:
-        raise Invalid.at("size_bytes", f"must be at most {settings.max_upload_bytes}")
+        raise Unfit.at("size_bytes", f"must be at most {settings.max_upload_bytes}")
     video_id = uuid4()
     key = object_key(member.organization_id, "uploads", str(video_id))
     upload = await request.app.ctx.store.presign_upload(
@@ -88,7 +88,7 @@ async def _from_url(
             url, allow_private=settings.allow_private_hosts, schemes=("https", "http")
         )
     except addresses.ForbiddenAddress as error:
-        raise Invalid.at("url", f"cannot be fetched: {error}") from None
+        raise Unfit.at("url", f"cannot be fetched: {error}") from None
     name = PurePosixPath(unquote(urlsplit(url).path)).name
     async with in_transaction() as tx:
         video = await Video.create(
@@ -108,7 +108,7 @@ async def _from_artifact(
     rows = ArtifactRow.of(member).annotate(taken_down=ARTIFACT_BLOCKED)
     artifact = await rows.get_or_none(id=wanted.artifact_id)
     if artifact is None:
-        raise Invalid.at("artifact_id", "the organisation has no such artifact")
+        raise Unfit.at("artifact_id", "the organisation has no such artifact")
     if getattr(artifact, "taken_down", False):
         raise LegalReasons
     async with in_transaction() as tx:
@@ -201,8 +201,10 @@ async def transcode_video(request: Request, video_id: str) -> HTTPResponse:
     named = [RENDITIONS[name] for name in wanted.profiles if name != "hls"]
     renditions = named + wanted.renditions
     hls = wanted.hls or (HlsLadder() if "hls" in wanted.profiles else None)
-    if len(renditions) > MAX_RENDITIONS or not (renditions or hls):
-        raise Invalid.at("profiles", f"name 1 to {MAX_RENDITIONS} profiles or renditions")
+    if not (renditions or hls):
+        raise Invalid.at("profiles", "name a profile, a rendition or a ladder")
+    if len(renditions) > MAX_RENDITIONS:
+        raise Invalid.at("profiles", f"name at most {MAX_RENDITIONS} profiles and renditions")
     if len({rendition.name for rendition in renditions}) < len(renditions):
         raise Invalid.at("renditions", "two renditions have the same name")
     job, found = await enqueue(

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, HttpUrl, RootModel
+from pydantic import BeforeValidator, ConfigDict, Field, HttpUrl, RootModel
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
@@ -31,7 +31,7 @@ class IngestUpload(In):
     """
 
     project_id: UUID
-    source: Literal["upload"] = "upload"
+    source: Literal["upload"]
     filename: Filename
     size_bytes: int = Field(ge=0)
     content_type: MediaType = "application/octet-stream"
@@ -44,7 +44,14 @@ class IngestUrl(In):
 
     project_id: UUID
     source: Literal["url"]
-    url: Annotated[HttpUrl, BeforeValidator(_plain)]
+    url: Annotated[
+        HttpUrl,
+        BeforeValidator(_plain),
+        Field(
+            description="Begins with https:// or http://, without white space.",
+            json_schema_extra={"pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[!-~]+$"},
+        ),
+    ]
     filename: Filename | None = None
     sha256: Sha256 | None = None
 
@@ -105,6 +112,16 @@ class TranscodeVideo(In):
 
     The profile `hls` is the ladder with every default.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["profiles"], "properties": {"profiles": {"minItems": 1}}},
+                {"required": ["renditions"], "properties": {"renditions": {"minItems": 1}}},
+                {"required": ["hls"], "properties": {"hls": {"type": "object"}}},
+            ]
+        }
+    )
 
     profiles: Annotated[
         list[Literal["proxy", "480p", "720p", "1080p", "mezzanine", "hls"]], Field(max_length=6)

@@ -10,7 +10,7 @@ from tortoise.transactions import in_transaction
 from control.access import Role
 from control.audit import trail
 from control.bodies import body, query, reply
-from control.errors import Conflict, Invalid
+from control.errors import Conflict, Unfit
 from control.openapi import spec
 from control.paging import Page, listed, listing
 from control.paths import verb, word
@@ -48,7 +48,7 @@ def _allowed(request: Request, url: str) -> None:
     try:
         addresses.check_url(url, allow_private=request.app.ctx.settings.allow_private_hosts)
     except addresses.ForbiddenAddress as error:
-        raise Invalid.at("url", f"cannot be called: {error}") from None
+        raise Unfit.at("url", f"cannot be called: {error}") from None
 
 
 @blueprint.get("/event-types")

@@ -10,32 +10,65 @@ from pydantic import AfterValidator, Field, JsonValue
 from control.bodies import In, Moment, Out, Patch
 from control.webhooks.catalogue import EVENTS, EVERYTHING
 from control.webhooks.models import DeliveryStatus, EndpointStatus
+from ray_jobs.contract import Like
 
-TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
-OURS = {"host", "content-length", "content-type", "transfer-encoding", "connection", "user-agent"}
+OURS = ("host", "content-length", "content-type", "transfer-encoding", "connection", "user-agent")
 
 
-def known_events(names: list[str]) -> list[str]:
-    for name in names:
-        if name != EVERYTHING and name not in EVENTS:
-            raise ValueError(f"{name!r} is no event; GET /v1/webhooks/event-types lists them")
+def _any_case(text: str) -> str:
+    return "".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in text)
+
+
+# A token of RFC 9110, 5.6.2.
+HEADER = (
+    f"^(?!({'|'.join(map(_any_case, OURS))})$)(?!{_any_case('webhook-')})"
+    "[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$"
+)
+HEADER_WORDS = (
+    "The name of a header, at most 64 characters; none that begins with webhook-, and none of "
+    f"{', '.join(OURS)}."
+)
+
+
+def known_event(name: str) -> str:
+    if name != EVERYTHING and name not in EVENTS:
+        raise ValueError(f"{name!r} is no event; GET /v1/webhooks/event-types lists them")
+    return name
+
+
+def free_header(name: str) -> str:
+    if not re.fullmatch(HEADER, name):
+        raise ValueError(f"the header {name[:64]!r} cannot be set")
+    return name
+
+
+def each_once(names: list[str]) -> list[str]:
     return sorted(set(names))
 
 
-def plain_headers(headers: dict[str, str]) -> dict[str, str]:
-    for name, value in headers.items():
-        if not TOKEN.fullmatch(name) or name.lower() in OURS or name.lower().startswith("webhook-"):
-            raise ValueError(f"the header {name[:64]!r} cannot be set")
-        if not value.isascii() or not value.isprintable() or len(value) > 1000:
-            raise ValueError(f"the value of {name} must be at most 1000 printable ASCII characters")
-    return headers
-
-
-Url = Annotated[str, Field(min_length=8, max_length=2048)]
-Events = Annotated[
-    list[str], Field(min_length=1, max_length=len(EVENTS) + 1), AfterValidator(known_events)
+Url = Annotated[
+    str,
+    Field(max_length=2048),
+    Like(r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00]*$", "must begin with https:// or http://"),
 ]
-Headers = Annotated[dict[str, str], Field(max_length=20), AfterValidator(plain_headers)]
+Event = Annotated[
+    str, AfterValidator(known_event), Field(json_schema_extra={"enum": [EVERYTHING, *EVENTS]})
+]
+Events = Annotated[
+    list[Event], Field(min_length=1, max_length=len(EVENTS) + 1), AfterValidator(each_once)
+]
+HeaderName = Annotated[
+    str,
+    AfterValidator(free_header),
+    Field(description=HEADER_WORDS, json_schema_extra={"pattern": HEADER}),
+]
+HeaderValue = Annotated[
+    str, Like("^[ -~]{0,1000}$", "must be at most 1000 printable ASCII characters")
+]
+Headers = Annotated[
+    dict[HeaderName, HeaderValue],
+    Field(max_length=20, json_schema_extra={"additionalProperties": False}),
+]
 Description = Annotated[str, Field(max_length=500)]
 
 
@@ -133,7 +166,7 @@ class ReplayDeliveries(In):
     status: Literal["failed", "cancelled", "delivered"] = "failed"
     types: (
         Annotated[
-            list[str], Field(min_length=1, max_length=len(EVENTS)), AfterValidator(known_events)
+            list[Event], Field(min_length=1, max_length=len(EVENTS)), AfterValidator(each_once)
         ]
         | None
     ) = None

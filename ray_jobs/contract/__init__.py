@@ -15,7 +15,14 @@ from ray_jobs.contract.orders import (
     object_key,
     spec_hash,
 )
-from ray_jobs.contract.presets import PLATFORMS, RENDITIONS, SUBTITLE_PRESETS
+from ray_jobs.contract.presets import (
+    PLATFORMS,
+    RENDITIONS,
+    SUBTITLE_PRESETS,
+    PlatformName,
+    StyleChanges,
+    SubtitlePreset,
+)
 from ray_jobs.contract.results import (
     Aligned,
     AssetChecked,
@@ -114,6 +121,7 @@ from ray_jobs.contract.vocabulary import (
     Truth,
     Word,
     WriterEndpoint,
+    apart,
 )
 
 __all__ = [
@@ -176,6 +184,7 @@ __all__ = [
     "Placement",
     "Plain",
     "Platform",
+    "PlatformName",
     "Problem",
     "QaGate",
     "Rational",
@@ -209,7 +218,9 @@ __all__ = [
     "SpokenForm",
     "Stem",
     "StepReport",
+    "StyleChanges",
     "StyleSubtitles",
+    "SubtitlePreset",
     "SubtitleStyle",
     "SubtitlesStyled",
     "Transcode",
@@ -220,6 +231,7 @@ __all__ = [
     "VoiceName",
     "Word",
     "WriterEndpoint",
+    "apart",
     "object_key",
     "spec_hash",
 ]

@@ -1,6 +1,33 @@
 """Subtitle styles, renditions and platforms by name."""
 
+from typing import Annotated, Any, Literal
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import (
+    no_info_after_validator_function,
+    plain_serializer_function_ser_schema,
+)
+
 from ray_jobs.contract.specs import Platform, Rendition, SafeArea, SubtitleStyle
+
+SubtitlePreset = Literal["karaoke", "highlight", "pop", "box", "minimal"]
+PlatformName = Literal["tiktok", "reels", "shorts", "youtube", "square", "portrait"]
+
+
+class _Changes:
+    """Of the fields of a subtitle style those that were sent."""
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(
+            lambda style: style.model_dump(exclude_unset=True),
+            handler.generate_schema(SubtitleStyle),
+            serialization=plain_serializer_function_ser_schema(dict),
+        )
+
+
+StyleChanges = Annotated[dict[str, Any], _Changes()]
+"""What shall be different from a preset."""
 
 SUBTITLE_PRESETS: dict[str, SubtitleStyle] = {
     "karaoke": SubtitleStyle(),

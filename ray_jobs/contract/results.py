@@ -1,9 +1,9 @@
 """What each job kind gives back."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ray_jobs.contract.specs import ClipEdit, CropPoint, Layout, ScriptSentence, SubtitleStyle
 from ray_jobs.contract.vocabulary import (
@@ -26,7 +26,17 @@ from ray_jobs.contract.vocabulary import (
 )
 
 
-class Ingested(Plain):
+def _kind_is_sent(schema: dict[str, Any]) -> None:
+    schema["required"] = ["kind", *schema.get("required", ())]
+
+
+class Outcome(Plain):
+    """What a job gave back. `kind` tells which: only Python may leave it out."""
+
+    model_config = ConfigDict(json_schema_extra=_kind_is_sent)
+
+
+class Ingested(Outcome):
     """`object` is the original at its content-addressed key."""
 
     kind: Literal["ingest"] = "ingest"
@@ -74,13 +84,13 @@ class MadeHls(Plain):
     sound: MadeRung | None = None
 
 
-class Transcoded(Plain):
+class Transcoded(Outcome):
     kind: Literal["transcode"] = "transcode"
     renditions: list[MadeRendition]
     hls: MadeHls | None = None
 
 
-class Aligned(Plain):
+class Aligned(Outcome):
     """All segments of a transcript; only the named ones differ from what was given."""
 
     kind: Literal["align"] = "align"
@@ -100,7 +110,7 @@ class HeardSpeaker(Plain):
     confidence: Share
 
 
-class Transcribed(Plain):
+class Transcribed(Outcome):
     """`rough` marks an engine whose words must not be trusted; `given` a user's own text.
 
     `speakers` are in the order they first speak; none where nobody asked, and `diarizer` is None.
@@ -168,7 +178,7 @@ class PassedOver(Plain):
     reason: Literal["overlap", "length", "cap", "score"]
 
 
-class ClipsFound(Plain):
+class ClipsFound(Outcome):
     """Artifacts: `candidates` (JSON, every candidate and why it was passed over), `features`.
 
     `passed_over` has the best of those that were not taken, best first. `warnings` say what was
@@ -200,7 +210,7 @@ class Finding(Plain):
     overlay: Artifact | None = None
 
 
-class SubtitlesStyled(Plain):
+class SubtitlesStyled(Outcome):
     """Artifacts of the clip: `subtitles_ass`, `subtitles_srt`, `subtitles_vtt`, `preview`."""
 
     kind: Literal["style_subtitles"] = "style_subtitles"
@@ -241,7 +251,7 @@ class Deliverable(Plain):
     crop: Artifact | None = None
 
 
-class Exported(Plain):
+class Exported(Outcome):
     """`spec_sha256` is of the order's every value: one build renders one spec to the same bytes."""
 
     kind: Literal["export"] = "export"
@@ -281,7 +291,7 @@ class Stem(Plain):
     loudness_reached: Truth
 
 
-class Narrated(Plain):
+class Narrated(Outcome):
     """A narration of a clip; times of `words` count from the start of the clip as it is rendered.
 
     `narration_to_bed_lu` is the loudness of the voice over the clip's ducked sound in the phrase
@@ -324,7 +334,7 @@ class RetoldPart(Plain):
     speech_at_s: Seconds
 
 
-class Retold(Plain):
+class Retold(Outcome):
     """A retelling; `length_error` is its length over the target, less one.
 
     `predicted_s` is what the script was expected to last before any of it was spoken; `coverage`
@@ -380,7 +390,7 @@ class AssetInfo(Plain):
     has_sound: Truth | None = None
 
 
-class AssetChecked(Plain):
+class AssetChecked(Outcome):
     """The asset at its content-addressed key."""
 
     kind: Literal["check_asset"] = "check_asset"

@@ -27,6 +27,7 @@ from ray_jobs.contract.vocabulary import (
     Truth,
     Word,
     WriterEndpoint,
+    apart,
 )
 
 Speed = Literal["ultrafast", "veryfast", "fast", "medium", "slow"]
@@ -150,6 +151,8 @@ People = Annotated[int, Field(ge=1, le=50)]
 
 class SpeakerCount(Plain):
     """How many people speak, as far as it is known: `exactly`, or between two numbers."""
+
+    model_config = apart("exactly", "at_least", "at_most")
 
     exactly: People | None = None
     at_least: People | None = None

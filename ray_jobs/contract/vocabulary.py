@@ -97,7 +97,7 @@ MediaType = Annotated[
     Field(max_length=127),
     Like(r"^[\w.+-]+/[\w.+-]+(;[ -~]*)?$", "must be a media type, as in video/mp4"),
 ]
-Spoken = Like(r"\w", "must hold a letter or a digit")
+Spoken = Like(r"^[^\x00]*\w[^\x00]*$", "must hold a letter or a digit")
 """Of a text that is to be spoken."""
 
 
@@ -105,6 +105,14 @@ class Plain(BaseModel):
     """Frozen data that refuses fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def apart(name: str, *others: str) -> ConfigDict:
+    """Of a model whose documents may have this field or the others: both only as nulls."""
+    sides: list[JsonValue] = [
+        {"properties": {one: {"type": "null"} for one in names}} for names in ((name,), others)
+    ]
+    return ConfigDict(json_schema_extra={"anyOf": sides})
 
 
 class JobKind(StrEnum):

@@ -23,7 +23,7 @@ TABLES = {
     },
     "artifacts": {
         "project_id": "project", "video_id": "video", "clip_id": "clip", "job_id": "job",
-        "kind": "'hls_master'",
+        "kind": "'hls_master'", "sha256": "repeat('0', 64)",
     },
     "audit_logs": {"action": "'video.created'", "resource_type": "'video'", "actor_kind": "'user'"},
     "audit_checkpoints": {"seq": "n"},

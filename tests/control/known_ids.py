@@ -7,15 +7,24 @@ as it was drawn: whoever changes it makes schemathesis send what it should lack.
 
 In the stateful phase ids come from earlier answers instead, and three in four lists are read from
 their start: beyond its end a list is empty, and leads nowhere.
+
+Most `Idempotency-Key`s become new ones: the coverage phase sends one and the same, and all that the
+server then looks at is that it was there before.
 """
 
+import itertools
 import json
 import os
+import re
 from pathlib import Path
 from uuid import UUID
 
 import schemathesis
 
+from control.idempotency import KEY_PATTERN
+from tests.control import refusals  # noqa: F401 - its check registers itself
+
+keys = itertools.count(1)
 IDS = json.loads(Path(os.environ["CUTROOM_FUZZ_IDS"]).read_text())
 
 
@@ -71,6 +80,9 @@ def before_call(_context, case, _kwargs):
         return
     if is_uuid((case.headers or {}).get("X-Org-ID")):
         case.headers["X-Org-ID"] = IDS["organization_id"][0]
+    key = (case.headers or {}).get("Idempotency-Key")
+    if isinstance(key, str) and re.match(KEY_PATTERN, key) and len(key) % 4:
+        case.headers["Idempotency-Key"] = f"request-{next(keys)}"
     if case.meta is not None and case.meta.phase.name.value == "stateful":
         offset = (case.query or {}).get("offset")
         if isinstance(offset, int) and offset > 0 and offset % 4:

@@ -145,6 +145,18 @@ async def test_no_json_ever_breaks_the_server(client, owner, media):
             assert answer.json()["code"] == "malformed_json", file.name
 
 
+async def test_what_fits_the_document_and_not_what_is_there_is_told_apart(client, owner):
+    project = await client.post("/v1/projects", json={"name": "A"}, headers=owner.headers)
+    wanted = {
+        "project_id": project.json()["id"],
+        "source": "artifact",
+        "artifact_id": str(uuid4()),
+    }
+    answer = await client.post("/v1/videos:ingest", json=wanted, headers=owner.headers)
+    assert_problem(answer, 422, "unfit")
+    assert answer.json()["errors"][0]["at"] == "artifact_id"
+
+
 @pytest.mark.parametrize(
     ("path", "sent", "said"),
     [
@@ -162,6 +174,11 @@ async def test_no_json_ever_breaks_the_server(client, owner, media):
             "billing/usage",
             {"event_id": "", "meter": "a", "quantity": 1, "unit": "min"},
             "event_id: must be 1 to 200 visible ASCII characters without spaces",
+        ),
+        (
+            "branding/brand-kits",
+            {"name": "A", "subtitle_style": {"size": "0.05"}},
+            "subtitle_style.size: must be a number",
         ),
     ],
 )

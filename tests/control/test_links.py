@@ -28,7 +28,7 @@ def needs(operation):
     return {
         one["name"]
         for one in operation["parameters"]
-        if one["required"] and one["in"] in {"path", "header"}
+        if one["required"] and one["in"] in {"path", "header"} and one["name"] != "Idempotency-Key"
     }
 
 

@@ -66,10 +66,23 @@ async def test_a_text_in_a_query_holds_no_nul(client):
     paths = (await client.get("/openapi.json")).json()["paths"]
     [kind] = [one["schema"] for one in paths["/v1/videos/{video_id}/artifacts"]["get"]["parameters"]
               if one["name"] == "kind"]  # fmt: skip
-    [pattern] = {one["pattern"] for one in with_pattern(kind)}
-    for text in ("poster", "", "\n"):
-        assert re.search(pattern, text)
-    assert not re.search(pattern, "post\0er")
+    holds_nul(kind)
+
+
+async def test_neither_a_text_of_a_body_nor_a_name_in_it_holds_a_nul(client):
+    models = (await client.get("/openapi.json")).json()["components"]["schemas"]
+    holds_nul(models["CreateProject"]["properties"]["description"])
+    speakers = models["TranscriptPatch"]["properties"]["speakers"]
+    holds_nul({"type": "string", **speakers["propertyNames"]})
+    holds_nul(speakers["additionalProperties"])
+    holds_nul({"anyOf": [one for one in models["JsonValue"]["anyOf"] if one["type"] == "string"]})
+
+
+def holds_nul(schema):
+    [text] = [one for one in schema.get("anyOf", [schema]) if one["type"] == "string"]
+    for allowed in ("poster", "", "\n"):
+        assert not re.search(text["not"]["pattern"], allowed)
+    assert re.search(text["not"]["pattern"], "post\0er")
 
 
 def with_pattern(part):

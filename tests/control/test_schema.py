@@ -26,7 +26,7 @@ from ray_jobs.contract import JobKind
 from tests.control.filling import NAMES, fill
 from tests.control.media_jobs import MediaPath
 
-EXAMPLES = int(os.environ.get("CUTROOM_FUZZ_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("CUTROOM_FUZZ_EXAMPLES", "5"))
 pytestmark = pytest.mark.timeout(120 * EXAMPLES)
 ARGS = shlex.split(os.environ.get("CUTROOM_FUZZ_ARGS", ""))
 # Either way no example is kept for the next run: it would be of rows that are gone.
