@@ -63,8 +63,9 @@ def _search(tracks, plan, terms, edge, k):
     table = table_of(tracks, edge, min(longest, frames), terms)
     rows = STARTS if table.holes is None else STARTS // 2
     regular, arrays, width = _lattice(plan, rows)
-    grid = (triton.cdiv(width, ENDS), triton.cdiv(starts, rows))
-    room = grid[0] * grid[1] * k if k else plan.size
+    across = triton.cdiv(width, ENDS)
+    tiles = across * triton.cdiv(starts, rows)
+    room = tiles * k if k else plan.size
     scores = torch.empty(room, dtype=torch.float32, device=on)
     places = torch.empty((2, room if k else 0), dtype=torch.int32, device=on)
     count = torch.zeros((), dtype=torch.int32, device=on)
@@ -72,12 +73,12 @@ def _search(tracks, plan, terms, edge, k):
     if not k:
         arrays = [*arrays, plan.places]
     packed = np.concatenate([np.zeros(1, np.int64), *arrays]).astype(np.int32)
-    _score_tiles[grid](
+    _score_tiles[(tiles,)](
         torch.from_numpy(packed).to(on), table.sums,
         table.sums if table.holes is None else table.holes, table.peaks, table.calm, table.curves,
         scores, places, count, bar, *regular, starts, len(plan.offsets), frames, room,
-        RELATIVE=bool(plan.relative), TRACKS=len(tracks), K=k, HOLES=table.holes is not None,
-        STARTS=rows, ENDS=ENDS, num_warps=1,
+        across, RELATIVE=bool(plan.relative), TRACKS=len(tracks), K=k,
+        HOLES=table.holes is not None, STARTS=rows, ENDS=ENDS, num_warps=1,
     )  # fmt: skip
     return table, (scores, places, count)
 
@@ -135,24 +136,26 @@ def _level(length):
 @triton.jit
 def _score_tiles(
     arrays, sums, holes, peaks, calm, curves, scores, places, listed, bar,
-    apart, low, unit, every, stride, starts, count, frames, room,
+    apart, low, unit, every, stride, starts, count, frames, room, across,
     RELATIVE: tl.constexpr, TRACKS: tl.constexpr, K: tl.constexpr, HOLES: tl.constexpr,
     STARTS: tl.constexpr, ENDS: tl.constexpr,
 ):  # fmt: skip
-    i = tl.program_id(1) * STARTS + tl.arange(0, STARTS)
+    # One axis for both, as the others of a grid are short.
+    head, tile = tl.program_id(0) // across, tl.program_id(0) % across
+    i = head * STARTS + tl.arange(0, STARTS)
     there = i < starts
     if RELATIVE:
         a = tl.where(there, i * apart, 0)  # [starts]
         begin = i * every
         number = tl.minimum(count, (frames - a - low) // (stride * unit) + 1)
         stop = tl.where(there, begin + (number - 1) * stride + 1, 0)
-        j = tl.min(begin) + tl.program_id(0) * ENDS + tl.arange(0, ENDS)
+        j = tl.min(begin) + tile * ENDS + tl.arange(0, ENDS)
         b = tl.minimum(low + j * unit, frames)  # [ends]
     else:
         a = tl.load(arrays + 1 + i, mask=there, other=0)
         begin = tl.load(arrays + 1 + starts + i, mask=there, other=count)
         stop = tl.load(arrays + 1 + 2 * starts + i, mask=there, other=0)
-        j = tl.min(begin) + tl.program_id(0) * ENDS + tl.arange(0, ENDS)
+        j = tl.min(begin) + tile * ENDS + tl.arange(0, ENDS)
         b = tl.load(arrays + 1 + 3 * starts + j, mask=j < count, other=1)
     a, b, j, begin, stop = a[:, None], b[None, :], j[None, :], begin[:, None], stop[:, None]
     step = j - begin

@@ -34,6 +34,8 @@ def table_of(tracks, edge, longest, terms):
     tracks, on = tracks.contiguous(), tracks.device
     complete = bool(torch.isfinite(tracks).all())
     levels = int(longest).bit_length()
+    if levels * tracks.numel() >= 2**31:
+        raise ValueError(f"{count} tracks of {frames} frames are too many for one search")
     units = torch.empty((count, 2), dtype=torch.float64, device=on)
     sums = torch.empty((count, 4, frames + 1), dtype=torch.float64, device=on)
     holes = None if complete else torch.empty_like(sums)
