@@ -201,8 +201,6 @@ async def transcode_video(request: Request, video_id: str) -> HTTPResponse:
     named = [RENDITIONS[name] for name in wanted.profiles if name != "hls"]
     renditions = named + wanted.renditions
     hls = wanted.hls or (HlsLadder() if "hls" in wanted.profiles else None)
-    if not (renditions or hls):
-        raise Invalid.at("profiles", "name a profile, a rendition or a ladder")
     if len(renditions) > MAX_RENDITIONS:
         raise Invalid.at("profiles", f"name at most {MAX_RENDITIONS} profiles and renditions")
     if len({rendition.name for rendition in renditions}) < len(renditions):

@@ -1,10 +1,10 @@
 """What a video looks like from outside, and how one is brought in."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BeforeValidator, ConfigDict, Field, HttpUrl, RootModel
+from pydantic import BeforeValidator, ConfigDict, Field, HttpUrl, RootModel, model_validator
 
 from control.bodies import In, Out
 from control.jobs.schemas import JobOut
@@ -130,3 +130,9 @@ class TranscodeVideo(In):
     hls: HlsLadder | None = None
     priority: Annotated[int, Field(ge=-100, le=100)] = 0
     force: Truth = False
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if not (self.profiles or self.renditions or self.hls):
+            raise ValueError("name a profile, a rendition or a ladder")
+        return self

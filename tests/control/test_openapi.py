@@ -99,6 +99,7 @@ async def test_a_body_is_required_only_where_an_empty_one_will_not_do(client):
     paths = (await client.get("/openapi.json")).json()["paths"]
     assert paths["/v1/projects"]["post"]["requestBody"]["required"]
     assert paths["/v1/videos:ingest"]["post"]["requestBody"]["required"]
+    assert paths["/v1/videos/{video_id}:transcode"]["post"]["requestBody"]["required"]
     assert not paths["/v1/clips/{clip_id}/subtitles:style"]["post"]["requestBody"]["required"]
     assert not paths["/v1/projects/{project_id}"]["patch"]["requestBody"]["required"]
 
