@@ -1,7 +1,8 @@
 """Statements that only read: Tortoise writes their text once for each kind, not on every call.
 
 Writing it costs more than all else that a read does in Python. Kept are texts of queries that only
-compare columns with values, which is most of them; every other query is written each time.
+compare columns with values or ask whether they are null, which is most of them; every other query
+is written each time.
 """
 
 from collections.abc import Mapping
@@ -36,18 +37,26 @@ _totals: dict[tuple[Any, ...], tuple[float, int]] = {}
 
 
 class _Comparison(NamedTuple):
+    """`value` is None where columns are only asked whether they are null."""
+
     column: str
     negated: bool
     value: Any
 
 
 def _comparisons(queryset: QuerySet[Any]) -> list[_Comparison] | None:
-    """The query's conditions where it is nothing but columns compared with values, else None."""
+    """The query's conditions where its text hangs on nothing but their values, else None."""
     found: list[_Comparison] = []
     if any(_carried(queryset)):
         return None
     for q in queryset._q_objects:  # noqa: SLF001 - as `_carried`
-        if q.children or len(q.filters) != 1:
+        if q.children or not q.filters:
+            return None
+        if all(name.endswith("__isnull") for name in q.filters):
+            asked = f"{q.join_type} {sorted(q.filters.items())}"
+            found.append(_Comparison(asked, q._is_negated, None))  # noqa: SLF001 - as `_carried`
+            continue
+        if len(q.filters) != 1:
             return None
         ((name, value),) = q.filters.items()
         if name.partition("__")[2] not in COMPARED or not isinstance(
@@ -63,6 +72,10 @@ def _kind(compared: list[_Comparison]) -> list[tuple[str, bool]]:
     return [(each.column, each.negated) for each in compared]
 
 
+def _values(compared: list[_Comparison]) -> list[Any]:
+    return [each.value for each in compared if each.value is not None]
+
+
 async def one(queryset: QuerySet[M], key: UUID) -> M | None:
     """The query's row with this id."""
     compared = _comparisons(queryset)
@@ -72,7 +85,7 @@ async def one(queryset: QuerySet[M], key: UUID) -> M | None:
     kind = ("one", model, *_kind(compared))
     if kind not in _texts:
         _texts[kind] = queryset.filter(id=key).sql()
-    values = [*(each.value for each in compared), key]
+    values = [*_values(compared), key]
     db = queryset._choose_db()  # noqa: SLF001 - Tortoise's own way to its connection
     rows = await db.execute_query_dict(_texts[kind], values)
     return model._init_from_db(**rows[0]) if rows else None  # noqa: SLF001 - what Tortoise does with a row
@@ -92,7 +105,7 @@ async def select(
     if kind not in _texts:
         # An offset of 0 would be left out of the text.
         _texts[kind] = queryset.order_by(*order).limit(1).offset(1).values(**columns).sql()
-    values = [*(each.value for each in compared), limit, offset]
+    values = [*_values(compared), limit, offset]
     own = queryset.model._meta.fields_map  # noqa: SLF001 - Tortoise's own name for its columns
     json = [name for name, column in columns.items() if isinstance(own.get(column), JSONField)]
     rows = await default().execute_query_dict(_texts[kind], values)
@@ -115,7 +128,7 @@ async def count(queryset: QuerySet[Any]) -> int:
     kind = ("count", queryset.model, *_kind(compared))
     if kind not in _texts:
         _texts[kind] = queryset.count().sql()
-    rows = await default().execute_query_dict(_texts[kind], [each.value for each in compared])
+    rows = await default().execute_query_dict(_texts[kind], _values(compared))
     total = int(next(iter(rows[0].values())))
     if total > MANY:
         if len(_totals) >= REMEMBERED:

@@ -3,12 +3,14 @@
 import logging
 
 import pytest
+from tortoise.expressions import Q
 from tortoise.transactions import in_transaction
 
-from control.compiled import count, one
+from control.compiled import count, one, select
 from control.errors import NotFound
 from control.projects.models import Project
 from control.records import find
+from control.videos.models import Video, VideoStatus
 
 
 @pytest.fixture
@@ -63,3 +65,23 @@ async def test_conditions_that_are_no_comparisons_are_asked_of_tortoise_each_tim
     assert await one(named, project.id) == project
     assert await count(named) == 1
     assert await count(Project.of(owner).filter(name__in=["Walks"])) == 0
+
+
+async def test_what_is_null_and_what_is_not_are_two_texts_and_need_no_value(owner, project):
+    sent = Q(upload_until__isnull=False, ingest_job_id__isnull=True)
+    await Video.create(
+        organization_id=owner.organization_id, project=project, filename="a", source="url",
+        status=VideoStatus.READY,
+    )  # fmt: skip
+    ours = Video.of(owner).filter(project_id=project.id)
+    kinds = [
+        (ours.exclude(sent), 1),
+        (ours.filter(sent), 0),
+        (ours.filter(upload_until__isnull=True), 1),
+        (ours.filter(upload_until__isnull=False), 0),
+    ]
+    for _ in range(2):
+        for wanted, many in kinds:
+            assert await count(wanted) == many
+            rows = await select(wanted, {"name": "filename"}, ("id",), 10, 0)
+            assert len(rows) == many
