@@ -6,7 +6,15 @@ import numpy as np
 from numba import get_num_threads, njit
 
 from kernels.lanes import LANES, crest, interpolation
-from kernels.mix.reference import BEFORE, OVERSAMPLING, TAPS, UNIT, duck_tables, peak_filter
+from kernels.mix.reference import (
+    BEFORE,
+    LOUDEST,
+    OVERSAMPLING,
+    TAPS,
+    UNIT,
+    duck_tables,
+    peak_filter,
+)
 
 between = interpolation(OVERSAMPLING - 1)
 AT_ONCE = 2**15
@@ -15,8 +23,6 @@ BLOCK = 2 * LANES
 LEAST = 8_192
 """Samples below which a thread is not worth its start."""
 PHASES = np.ascontiguousarray(peak_filter().T)  # [taps, phases]
-LOUDEST = float(np.abs(PHASES).sum(axis=0).max()) * 1.0001
-"""No output of the phases exceeds this many times the largest sample under them."""
 
 
 def as_line(block, dtype=np.float32):

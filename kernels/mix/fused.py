@@ -4,13 +4,12 @@ places need and the samples under the ceiling. Nothing is waited for.
 
 from functools import lru_cache
 
-import numpy as np
 import torch
 import triton
 import triton.language as tl
 
 from kernels.mix.limiting import finite, limit_kernel, need_kernel, smaller
-from kernels.mix.reference import UNIT, duck_tables, peak_filter
+from kernels.mix.reference import LOUDEST, UNIT, duck_tables
 
 AT_ONCE = 2**25
 """Samples of a whole signal taken at a time: eleven minutes at 48 kHz, few launches."""
@@ -22,8 +21,6 @@ ROWS = 16
 """Places of a column, in which those that a program sees are laid out."""
 FAR = tl.constexpr(2**40)
 NEVER = tl.constexpr(2**30)
-LOUDEST = float(np.abs(peak_filter()).sum(axis=1).max()) * 1.0001
-"""No output of the phases exceeds this many times the largest sample under them."""
 
 
 def as_line(block, dtype=torch.float32):

@@ -119,6 +119,10 @@ def peak_filter() -> Floats:
     return np.asarray(taps / taps.sum(axis=1, keepdims=True), np.float32)
 
 
+LOUDEST = float(np.abs(peak_filter()).sum(axis=1).max()) * 1.0001
+"""No output of the phases exceeds this many times the largest sample under them."""
+
+
 def reach_of(rate_hz: int) -> int:
     """Samples that the limiter looks ahead and back."""
     return max(1, round(REACH_S * rate_hz))

@@ -11,13 +11,12 @@ import triton
 import triton.language as tl
 
 from kernels.window_scores.reference import FLAT as FLATTEST
-from kernels.window_scores.table import table_of, worth
+from kernels.window_scores.table import PARTS, table_of, worth
 
 STARTS, ENDS = 4, 32
 """Of a tile; of half as many starts where tracks have holes, or its registers do not do."""
 MOST_A_TILE = 64
 FLAT = tl.constexpr(FLATTEST)
-PARTS = 7
 
 
 def measure(tracks, first, last, edge):

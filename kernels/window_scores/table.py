@@ -12,6 +12,7 @@ import triton
 import triton.language as tl
 
 BLOCK, WARPS = 2048, 16
+PARTS = 7
 CURVE = 7
 """Numbers that place and weight a part: see `_place`."""
 TINY = tl.constexpr(1e-300)  # what is smaller has no inverse
@@ -30,7 +31,6 @@ class Table(NamedTuple):
 def table_of(tracks, edge, longest, terms):
     """The table for windows of up to `longest` frames; without `terms` nothing is placed by it."""
     count, frames = tracks.shape
-    parts = 7
     tracks, on = tracks.contiguous(), tracks.device
     complete = bool(torch.isfinite(tracks).all())
     levels = int(longest).bit_length()
@@ -41,9 +41,9 @@ def table_of(tracks, edge, longest, terms):
     holes = None if complete else torch.empty_like(sums)
     peaks = torch.empty((levels, count, frames), dtype=torch.float32, device=on)
     calm = torch.empty((count, 2, frames + 1), dtype=torch.float32, device=on)
-    curves = torch.empty((count, parts, CURVE), dtype=torch.float32, device=on)
+    curves = torch.empty((count, PARTS, CURVE), dtype=torch.float32, device=on)
     bound = (
-        np.stack(terms[:4]) if terms else np.ones((4, parts, count)) * [[[0]], [[0]], [[1]], [[1]]]
+        np.stack(terms[:4]) if terms else np.ones((4, PARTS, count)) * [[[0]], [[0]], [[1]], [[1]]]
     )
     given = torch.from_numpy(np.ascontiguousarray(bound, np.float64)).to(on)
     _sum[(count,)](

@@ -3,8 +3,19 @@
 import json
 import re
 from pathlib import Path
+from typing import get_args
 
+import pytest
+
+from control.clips.schemas import WeightName
 from control.openapi import handler_of, is_websocket, operations
+from ray_jobs.contract import (
+    PLATFORMS,
+    SUBTITLE_PRESETS,
+    PlatformName,
+    ScoreWeights,
+    SubtitlePreset,
+)
 
 
 async def test_every_route_is_documented_once(client, app):
@@ -108,3 +119,15 @@ async def test_the_page_for_people_needs_nothing_from_elsewhere(client):
     page = await client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     assert not re.search(r"(src|href)=.?https?:", page.text)
+
+
+@pytest.mark.parametrize(
+    ("told", "there"),
+    [
+        (SubtitlePreset, SUBTITLE_PRESETS),
+        (PlatformName, PLATFORMS),
+        (WeightName, ScoreWeights.model_fields),
+    ],
+)
+def test_names_that_the_document_tells_are_those_that_there_are(told, there):
+    assert sorted(get_args(told)) == sorted(there)
